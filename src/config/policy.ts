@@ -19,19 +19,19 @@ export interface KeepRule {
  */
 export type KeepPolicy = readonly KeepRule[];
 
-const periods: Record<string, Period> = {
-  hour: 'hour',
-  h: 'hour',
-  day: 'day',
-  d: 'day',
-  week: 'week',
-  w: 'week',
-  month: 'month',
-  m: 'month',
-  mo: 'month',
-  year: 'year',
-  y: 'year',
-};
+const periods = new Map<string, Period>([
+  ['hour', 'hour'],
+  ['h', 'hour'],
+  ['day', 'day'],
+  ['d', 'day'],
+  ['week', 'week'],
+  ['w', 'week'],
+  ['month', 'month'],
+  ['m', 'month'],
+  ['mo', 'month'],
+  ['year', 'year'],
+  ['y', 'year'],
+]);
 
 /** What `cleanup_soft` does without a policy: at most one version of each path a year. */
 export const yearly: KeepPolicy = [{ upTo: null, keep: { count: 1, period: 'year' } }];
@@ -69,7 +69,7 @@ function parseRule(part: string, whole: string, where: string): KeepRule {
   const what = part.slice(colon + 1).trim();
   if (what === 'all') return { upTo, keep: 'all' };
   const match = /^([1-9]\d{0,5})\s*\/\s*([a-z]+?)s?$/i.exec(what);
-  const period = match && periods[match[2].toLowerCase()];
+  const period = match && periods.get(match[2].toLowerCase());
   if (!match || !period) fail(where, whole, `cannot read \`${part}\``);
   return { upTo, keep: { count: Number(match[1]), period } };
 }
