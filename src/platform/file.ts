@@ -1,0 +1,74 @@
+import fs from 'node:fs';
+import { isDarwin, isLinux } from './constants.js';
+import { failureFd } from './descriptors.js';
+import { attempt, errnoOf } from './error.js';
+import { libc, outcome } from './ffi.js';
+
+const lseek = libc('lseek', 'int64_t', ['int', 'int64_t', 'int']);
+const posixFadvise = isLinux ? libc('posix_fadvise', 'int', ['int', 'int64_t', 'int64_t', 'int']) : () => null;
+
+const SEEK_DATA = isDarwin ? 4 : 3;
+const SEEK_HOLE = isDarwin ? 3 : 4;
+const POSIX_FADV_SEQUENTIAL = 2;
+const POSIX_FADV_DONTNEED = 4;
+
+/**
+ * The first offset at or after `offset` that holds data; null when only a hole, or nothing, is left. Where holes cannot
+ * be asked for all is data: `offset`, or null at the end. Moves the file's position: read with explicit positions.
+ */
+export function nextData(fd: number, offset: number): number | null {
+  const call = lseek();
+  if (call) {
+    const result = outcome(call(fd, offset, SEEK_DATA));
+    if (result >= 0) return result;
+    if (result === errnoOf('ENXIO')) return null;
+    if (result !== errnoOf('EINVAL') && result !== errnoOf('ENOTSUP')) throw failureFd(result, 'lseek', fd);
+  }
+  return offset < sizeOf(fd) ? offset : null;
+}
+
+/** The first offset at or after `offset` that is in a hole; the end of the file counts as one. Moves the position. */
+export function nextHole(fd: number, offset: number): number {
+  const call = lseek();
+  if (call) {
+    const result = outcome(call(fd, offset, SEEK_HOLE));
+    if (result >= 0) return result;
+    if (result === errnoOf('ENXIO')) return offset; // at or beyond the end
+    if (result !== errnoOf('EINVAL') && result !== errnoOf('ENOTSUP')) throw failureFd(result, 'lseek', fd);
+  }
+  return Math.max(offset, sizeOf(fd));
+}
+
+function sizeOf(fd: number): number {
+  let size = 0;
+  const result = attempt(() => {
+    size = fs.fstatSync(fd).size;
+    return 0;
+  });
+  if (result < 0) throw failureFd(result, 'fstat', fd);
+  return size;
+}
+
+/**
+ * Makes the names in an open directory durable. Where a file system or system cannot do that for a directory nothing
+ * happens; a real failure (EIO, ENOSPC, EROFS …) throws.
+ */
+export function syncDirectory(fd: number): void {
+  const result = attempt(() => {
+    fs.fsyncSync(fd);
+    return 0;
+  });
+  if (result === 0) return;
+  const harmless = ['EINVAL', 'ENOTSUP', 'ENOSYS', ...(process.platform === 'win32' ? ['EPERM', 'EISDIR'] : [])];
+  if (!harmless.some((code) => errnoOf(code) === result)) throw failureFd(result, 'fsync', fd);
+}
+
+/** Tells the kernel that the file will be read from front to back. A hint: never throws. */
+export function adviseSequential(fd: number): void {
+  posixFadvise()?.(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+}
+
+/** Tells the kernel that this part of the file need not stay in its cache; 0 bytes mean: to the end. Never throws. */
+export function adviseDontNeed(fd: number, offset: number, length: number): void {
+  posixFadvise()?.(fd, offset, length, POSIX_FADV_DONTNEED);
+}

@@ -1,0 +1,57 @@
+/** What Node lacks: the system interface by FFI, with plain Node where that cannot be had. */
+export {
+  linkAt,
+  makeDeviceAt,
+  makeDirectoryAt,
+  makeFifoAt,
+  makeSocketAt,
+  readLinkAt,
+  removeDirectoryAt,
+  removeFileAt,
+  renameAt,
+  symlinkAt,
+} from './at.js';
+export { chmodAt, chmodFd, chownAt, chownFd, joinNs, setTimesAt, setTimesFd, splitNs } from './attributes.js';
+export { CWD, FileType } from './constants.js';
+export { SystemError } from './error.js';
+export { nativeAvailable, platformNotes } from './ffi.js';
+export { adviseDontNeed, adviseSequential, nextData, nextHole, syncDirectory } from './file.js';
+export { type FileLock, type LockMode, lockFd, openLock, unlockFd } from './lock.js';
+export { isPseudo, type Mount, mountOf, mountTable, PSEUDO_FILE_SYSTEMS } from './mounts.js';
+export {
+  closeFd,
+  createFileAt,
+  type OpenDirectoryOptions,
+  openDirectory,
+  openDirectoryAt,
+  openFileAt,
+  openForWriteAt,
+  openParent,
+} from './open.js';
+export { groupId, groupName, userId, userName } from './owners.js';
+export {
+  baseName,
+  joinPath,
+  longPath,
+  type OsKind,
+  osKind,
+  parentPath,
+  restorePath,
+  storedComponents,
+  toNative,
+  toStored,
+  windowsSafeName,
+} from './paths.js';
+export { lowerPriority } from './priority.js';
+export { type DirEntry, readDirectory } from './readdir.js';
+export { StatBuffer, statAt, statFd, statFollowAt, tryStatAt } from './stat.js';
+export {
+  getXattrAt,
+  getXattrFd,
+  listXattrsAt,
+  listXattrsFd,
+  removeXattrAt,
+  removeXattrFd,
+  setXattrAt,
+  setXattrFd,
+} from './xattr.js';
