@@ -38,6 +38,11 @@ export class Fields {
     return asText(this.#get(key), this.#name(key));
   }
 
+  /** Whether the field is a text. */
+  isText(key: string): boolean {
+    return typeof this.#get(key) === 'string';
+  }
+
   /** One of these texts. */
   oneOf<const T extends string>(key: string, allowed: readonly T[]): T {
     const text = this.text(key);

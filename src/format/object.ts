@@ -5,8 +5,7 @@ import { concat, toHex } from '../crypto/octets.js';
 import type { Primitives, RandomSource } from '../crypto/primitives.js';
 import { indexedObjectKey, objectMessage, sealedObjectKey } from '../crypto/schedule.js';
 import { FormatError } from '../errors.js';
-import { decode, encode } from './cbor.js';
-import { Fields, hexBytes } from './fields.js';
+import { hexBytes } from './fields.js';
 
 export { DIRECTORY_FRAME, ObjectCipher };
 
@@ -38,6 +37,10 @@ export const NAME_LENGTH = 32;
 
 const MAGIC = [0x42, 0x4b, 0x4e, 0x4a];
 const SALT = 8;
+
+/** Bytes of an Ed25519 public key; behind it a signature of 64, then what is signed. */
+const SIGNER_LENGTH = 32;
+const BODY_START = SIGNER_LENGTH + 64;
 
 /** An object ready for the store. */
 export interface SealedObject {
@@ -147,24 +150,27 @@ export function openSigned(keyring: Keyring, kind: ObjectKind, bytes: Uint8Array
   return openSection(keyring, bytes.subarray(0, HEADER_LENGTH), bytes.subarray(HEADER_LENGTH));
 }
 
-/** Signs a body and seals it under the index key; `header` is the object's whole clear header. */
+/**
+ * Signs a body and seals it under the index key; `header` is the object's whole clear header.
+ *
+ * What is sealed has a fixed layout (signer, signature, body) with no room for anything else: were there any, a holder
+ * of the index key could put a forgotten snapshot back under another name, with its signature still good.
+ */
 export function sealSection(keyring: Keyring, header: Uint8Array, body: Uint8Array, asRoot: boolean): Uint8Array {
   const message = objectMessage(keyring.storeId, header, body);
-  const signed = encode({
-    signer: asRoot ? keyring.shared.rootPublic : hexBytes(keyring.signer(), 32),
-    signature: asRoot ? keyring.signAsRoot(message) : keyring.sign(message),
-    body,
-  });
-  return sectionCipher(keyring, header).seal(0, signed);
+  const signer = asRoot ? keyring.shared.rootPublic : hexBytes(keyring.signer(), SIGNER_LENGTH);
+  const signature = asRoot ? keyring.signAsRoot(message) : keyring.sign(message);
+  return sectionCipher(keyring, header).seal(0, concat(signer, signature, body));
 }
 
 /** Opens what `sealSection` made, and checks the signature. */
 export function openSection(keyring: Keyring, header: Uint8Array, sealed: Uint8Array): SignedBody {
-  const fields = new Fields(decode(sectionCipher(keyring, header).open(0, sealed)), 'a signed object');
-  const signer = fields.bytes('signer', 32);
-  const body = fields.bytes('body');
+  const signed = sectionCipher(keyring, header).open(0, sealed);
+  if (signed.length < BODY_START) throw new FormatError('a signed object without a signature');
+  const signer = signed.subarray(0, SIGNER_LENGTH);
+  const body = signed.subarray(BODY_START);
   const message = objectMessage(keyring.storeId, header, body);
-  if (!keyring.primitives.ed25519Verify(signer, message, fields.bytes('signature', 64))) {
+  if (!keyring.primitives.ed25519Verify(signer, message, signed.subarray(SIGNER_LENGTH, BODY_START))) {
     throw new SignatureError('its signature is not that of the key it names');
   }
   return { signer: toHex(signer), body };
