@@ -60,7 +60,7 @@ export class Fields {
   /** An integer from `min` (default 0) to `max` (default 2^53 − 1). */
   integer(key: string, min = 0, max = Number.MAX_SAFE_INTEGER): number {
     const value = this.#get(key);
-    if (typeof value !== 'number' || value < min || value > max) {
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max) {
       throw new FormatError(`${this.#name(key)} is not an integer from ${min} to ${max}`);
     }
     return value;
