@@ -4,7 +4,7 @@ import { AT_SYMLINK_NOFOLLOW, isLinux, isWindows, syscallNumber } from './consta
 import { failureAt, failureFd, nodePath } from './descriptors.js';
 import { attempt, errnoOf } from './error.js';
 import { cString, libc, type Memory, memory, outcome, syscall } from './ffi.js';
-import { pinAt } from './open.js';
+import { closeFd, pinAt } from './open.js';
 
 const fchmodat2 = syscall(['int', 'uintptr_t', 'uint', 'int']);
 const fchmodat = libc('fchmodat', 'int', ['int', 'uintptr_t', 'uint', 'int']);
@@ -56,7 +56,7 @@ function tryChmod(dir: number, name: ByteString, perm: number): number {
       return 0;
     });
   } finally {
-    fs.closeSync(pin);
+    closeFd(pin);
   }
 }
 
@@ -122,10 +122,17 @@ function checkTime(sec: number, nsec: number): void {
   }
 }
 
-// Without libc. Node takes seconds as a double and cuts to microseconds: half of one more saves them from rounding.
-function inexact(sec: number, nsec: number): number {
+// Without libc. Node takes seconds as a double, which it cuts to microseconds: half of one more saves them from being
+// rounded down. It replaces numbers below zero by the present time, but not dates, which hold milliseconds.
+function inexact(sec: number, nsec: number): number | Date {
   checkTime(sec, nsec);
+  if (sec < 0) return new Date(sec * 1000 + Math.floor(nsec / 1e6));
   return sec + (Math.floor(nsec / 1000) + 0.5) / 1e6;
+}
+
+function inexactNs(ns: bigint): number | Date {
+  const { sec, nsec } = splitNs(ns);
+  return inexact(sec, nsec);
 }
 
 /**
@@ -143,8 +150,9 @@ export function setTimesFd(
   const result = call
     ? outcome(call(fd, timespecs(mtimeSec, mtimeNsec, atimeSec, atimeNsec)))
     : attempt(() => {
-        const atime = atimeSec === undefined ? fs.fstatSync(fd).atimeMs / 1000 : inexact(atimeSec, atimeNsec ?? 0);
-        fs.futimesSync(fd, atime, inexact(mtimeSec, mtimeNsec));
+        const kept =
+          atimeSec === undefined ? fs.fstatSync(fd, { bigint: true }).atimeNs : joinNs(atimeSec, atimeNsec ?? 0);
+        fs.futimesSync(fd, inexactNs(kept), inexact(mtimeSec, mtimeNsec));
         return 0;
       });
   if (result < 0) throw failureFd(result, 'futimens', fd);
@@ -164,8 +172,9 @@ export function setTimesAt(
     ? outcome(call(dir, cString(name), timespecs(mtimeSec, mtimeNsec, atimeSec, atimeNsec), AT_SYMLINK_NOFOLLOW))
     : attempt(() => {
         const path = nodePath(dir, name);
-        const atime = atimeSec === undefined ? fs.lstatSync(path).atimeMs / 1000 : inexact(atimeSec, atimeNsec ?? 0);
-        fs.lutimesSync(path, atime, inexact(mtimeSec, mtimeNsec));
+        const kept =
+          atimeSec === undefined ? fs.lstatSync(path, { bigint: true }).atimeNs : joinNs(atimeSec, atimeNsec ?? 0);
+        fs.lutimesSync(path, inexactNs(kept), inexact(mtimeSec, mtimeNsec));
         return 0;
       });
   if (result < 0) throw failureAt(result, 'utimensat', dir, name);

@@ -16,7 +16,7 @@ import {
   O_RDWR,
   PATH_MAX,
 } from './constants.js';
-import { failureAt, forgetDirectory, nodePath, rememberDirectory } from './descriptors.js';
+import { failureAt, failureFd, forgetDirectory, nodePath, rememberDirectory } from './descriptors.js';
 import { attempt, errnoOf } from './error.js';
 import { cString, libc, outcome } from './ffi.js';
 
@@ -35,6 +35,8 @@ function open(dir: number, name: ByteString, flags: number, mode: number): numbe
   }
   return attempt(() => fs.openSync(nodePath(dir, name), flags, mode)); // Node adds O_CLOEXEC by itself
 }
+
+const close = libc('close', 'int', ['int']);
 
 // Only the owner may leave the time of access alone (O_NOATIME), others get EPERM.
 function openQuietly(dir: number, name: ByteString, flags: number): number {
@@ -89,12 +91,15 @@ export function openParent(path: ByteString): { dir: number; name: ByteString } 
   return { dir: walk(parent, (dir, rest) => openPlaceAt(dir, rest, { follow: true })), name };
 }
 
+// Leaves room for a place under /proc, by which this goes when there is no openat.
+const PIECE = PATH_MAX - 64;
+
 function walk(path: ByteString, last: (dir: number, rest: ByteString) => number): number {
   let dir = CWD;
   let rest = path;
   try {
-    while (rest.length > PATH_MAX) {
-      const cut = rest.lastIndexOf('/', PATH_MAX);
+    while (rest.length > PIECE) {
+      const cut = rest.lastIndexOf('/', PIECE);
       if (cut <= 0) break; // a component that long does not exist: the kernel says so
       const next = openPlaceAt(dir, rest.slice(0, cut), { follow: true });
       if (dir !== CWD) closeFd(dir);
@@ -110,7 +115,7 @@ function walk(path: ByteString, last: (dir: number, rest: ByteString) => number)
 /**
  * Opens a file for reading. A symlink there is refused (ELOOP), the time of access stays as it is where one may do so,
  * and a fifo that took the file's place does not block: so look at `statFd` before reading. A plain descriptor, good
- * for `fs.readSync` and `fs.closeSync`.
+ * for `fs.readSync` and its like; close it with `closeFd`.
  */
 export function openFileAt(dir: number, name: ByteString): number {
   let fd = openQuietly(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
@@ -128,7 +133,7 @@ function openLeased(dir: number, name: ByteString): number {
     if (!fs.fstatSync(pin).isFile()) return errnoOf('EAGAIN');
     return openQuietly(CWD, `/proc/self/fd/${pin}`, O_RDONLY);
   } finally {
-    fs.closeSync(pin);
+    closeFd(pin);
   }
 }
 
@@ -151,8 +156,20 @@ export function pinAt(dir: number, name: ByteString): number {
   return open(dir, name, O_PATH | O_NOFOLLOW, 0);
 }
 
-/** Closes a descriptor of this module. Files may be closed by `fs.closeSync` too, directories only by this. */
+/**
+ * Closes a descriptor of this module, and only of this module. Node keeps count in worker threads of what it opened
+ * itself: `fs.closeSync` on another descriptor gives a warning there, and one of Node's that is closed behind its back
+ * is closed again at the end of the thread, when its number may belong to another file.
+ */
 export function closeFd(fd: number): void {
   forgetDirectory(fd);
-  fs.closeSync(fd);
+  const call = close();
+  const result = call
+    ? outcome(call(fd))
+    : attempt(() => {
+        fs.closeSync(fd);
+        return 0;
+      });
+  // After EINTR the descriptor is gone all the same.
+  if (result < 0 && result !== errnoOf('EINTR')) throw failureFd(result, 'close', fd);
 }

@@ -1,4 +1,4 @@
-import { type ByteString, fromDisplay, isUtf8, toDisplay } from '../bytes.js';
+import { type ByteString, isUtf8, toDisplay } from '../bytes.js';
 import { FormatError } from '../errors.js';
 
 /**
@@ -49,22 +49,16 @@ const RESERVED = /^(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³])(?
 
 /**
  * A name that Windows takes, made from any name: what it refuses becomes `%` and two hex digits of the byte, as in URLs.
- * That is so for `<>:"/\|?*`, control characters, bytes that are not UTF-8, the last dot or space, and the last letter
+ * That is so for `<>:"/\|?*`, control characters, bytes that are not UTF-8, the last dot or space, and the first letter
  * of a reserved name; also for a `%` that would be read as such a code. So different names stay different (but for
  * upper and lower case), and names that Windows takes stay as they are.
  */
 export function windowsSafeName(name: ByteString): ByteString {
-  let safe = isUtf8(name) ? name : escapeBadUtf8(name.replace(/%(?=[0-9A-Fa-f]{2})/g, '%25'));
-  if (safe === name) safe = safe.replace(/%(?=[0-9A-Fa-f]{2})/g, '%25');
+  let safe = name.replace(/%(?=[0-9A-Fa-f]{2})/g, '%25');
+  if (!isUtf8(safe)) safe = escapeBadUtf8(safe);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what Windows refuses
-  safe = safe.replace(/[<>:"/\\|?*\x00-\x1f]/g, percent);
-  safe = safe.replace(/[. ]$/, percent);
-  const reserved = RESERVED.exec(toDisplay(safe));
-  if (reserved !== null) {
-    const stem = fromDisplay(reserved[0]);
-    safe = stem.slice(0, -1) + percent(stem.slice(-1)) + safe.slice(stem.length);
-  }
-  return safe;
+  safe = safe.replace(/[<>:"/\\|?*\x00-\x1f]/g, percent).replace(/[. ]$/, percent);
+  return RESERVED.test(toDisplay(safe)) ? percent(safe) + safe.slice(1) : safe;
 }
 
 function percent(byte: string): string {
@@ -72,7 +66,7 @@ function percent(byte: string): string {
 }
 
 // What may be one character of several bytes, else a byte alone; of these the ones that are not UTF-8 are escaped.
-const UTF8 = /[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}|[^]/g;
+const UTF8 = /[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}|./gs;
 
 function escapeBadUtf8(name: ByteString): ByteString {
   return name.replace(UTF8, (piece) => (isUtf8(piece) ? piece : Array.from(piece, percent).join('')));

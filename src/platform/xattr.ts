@@ -157,7 +157,7 @@ function list(calls: Calls): readonly ByteString[] | number {
   if (length === 0 || unsupported(length)) return NONE;
   if (length < 0) return length;
   return bytes
-    .latin1Slice(0, bytes[length - 1] === 0 ? length - 1 : length)
+    .toString('latin1', 0, bytes[length - 1] === 0 ? length - 1 : length)
     .split('\0')
     .sort();
 }
