@@ -1,0 +1,300 @@
+import { hostname, userInfo } from 'node:os';
+import { fromDisplay, toDisplay } from '../bytes.js';
+import type { Catalog, SnapshotRow, SourceId, Stage } from '../catalog/index.js';
+import { ListingCutter, type ListingRoot } from '../format/listing.js';
+import { type SnapshotBody, type SnapshotHeader, sealSnapshot } from '../format/snapshot.js';
+import { lowerPriority } from '../platform/index.js';
+import { jsonPath, pathItem } from '../report/json-path.js';
+import { rfc3339 } from '../report/time.js';
+import { planRoots, type RootPlan, scan } from '../scan/index.js';
+import { objectPath } from '../store/index.js';
+import { programName } from '../version.js';
+import { ActiveCursor } from './backup/active-cursor.js';
+import { Ingest } from './backup/ingest.js';
+import { ListingBuilder } from './backup/listing-builder.js';
+import { missingBlobs } from './backup/missing-blobs.js';
+import { ReadQueue } from './backup/read-queue.js';
+import { BackupRun, type RunCounts } from './backup/run.js';
+import type { Context } from './context.js';
+import { snapshotBody, snapshotInput } from './reconcile.js';
+import { openRepository, type Repository } from './repository.js';
+import { pathOf } from './past.js';
+import { OWN_SOURCE, ownSource } from './select.js';
+import type { BackupOptions, BackupResult } from './types.js';
+
+/** The event loop gets a turn this often while the scan goes on, milliseconds. */
+const TURN_EVERY = 25;
+
+/**
+ * Makes a snapshot of the roots: open → scan → compare → ingest → commit.
+ *
+ * The order of writes is what makes a kill at any time harmless: packs, then the index that names them, then the
+ * snapshot that needs them; the catalog knows the snapshot's name before it is put, and takes it over after.
+ */
+export async function backup(context: Context, options: BackupOptions): Promise<BackupResult> {
+  if (context.config.nice !== 0) lowerPriority(context.config.nice);
+  const repository = await openRepository(context, {
+    command: 'backup',
+    lock: 'shared',
+    catalog: 'write',
+    acceptRollback: options.acceptRollback,
+  });
+  try {
+    repository.keyring.requireWrite('backup');
+    return await new Backup(repository, options).run();
+  } finally {
+    await repository.close();
+  }
+}
+
+/** The lineage that a run continues. */
+interface Lineage {
+  id: SourceId;
+  head: SnapshotRow | undefined;
+}
+
+class Backup {
+  private readonly repository: Repository;
+  private readonly context: Context;
+  private readonly options: BackupOptions;
+  private readonly catalog: Catalog;
+  private readonly source: string;
+  private readonly started = now();
+  private ingest: Ingest | undefined;
+  private queue: ReadQueue | undefined;
+
+  constructor(repository: Repository, options: BackupOptions) {
+    this.repository = repository;
+    this.context = repository.context;
+    this.options = options;
+    this.catalog = repository.catalog;
+    this.source = ownSource(this.catalog, this.context);
+  }
+
+  async run(): Promise<BackupResult> {
+    const lineage = this.lineage();
+    const mode = this.options.mode ?? this.dueMode(lineage);
+    const plan = await this.plan(lineage);
+    const stage = this.options.dryRun ? undefined : this.catalog.runs.begin(lineage.id);
+    try {
+      const { run, listing } = await this.build(lineage, mode, plan, stage);
+      const snapshot = stage === undefined ? null : await this.commit(lineage, mode, plan, stage, run.counts, listing);
+      return this.result(snapshot, mode, run.counts);
+    } catch (error) {
+      stage?.discard();
+      throw error;
+    } finally {
+      await this.ingest?.close();
+      this.context.report.done();
+    }
+  }
+
+  /** Goes on with the lineage that this catalog wrote last, else with the newest one of the source. */
+  private lineage(): Lineage {
+    const lineages = this.catalog.snapshots.sources().filter((row) => row.name === this.source && row.head !== undefined);
+    const own = lineages.find((row) => row.head?.catalogId === this.catalog.id);
+    const newest = lineages.toSorted((a, b) => ((a.head?.time ?? 0n) < (b.head?.time ?? 0n) ? 1 : -1))[0];
+    const chosen = own ?? newest;
+    if (chosen !== undefined) return { id: chosen.id, head: chosen.head };
+    const { source } = this.catalog.snapshots.lineageFor(this.source, { name: '', seq: 1, catalogId: this.catalog.id });
+    return { id: source, head: undefined };
+  }
+
+  /** Soft while the last full run over all roots is young enough. */
+  private dueMode(lineage: Lineage): 'soft' | 'full' {
+    const full = this.catalog.snapshots
+      .all(this.source)
+      .filter((row) => row.source === lineage.id && row.mode === 'full' && snapshotBody(row)?.partial !== true)
+      .at(-1);
+    if (full === undefined) return lineage.head === undefined ? 'full' : this.modeWithoutFull(lineage);
+    const age = (this.started - full.time) / 1_000_000n;
+    return age < BigInt(Math.floor(this.context.config.fullEvery)) ? 'soft' : 'full';
+  }
+
+  /** Forgetting may have taken the last full run; then its time is unknown and the files are due. */
+  private modeWithoutFull(_lineage: Lineage): 'full' {
+    return 'full';
+  }
+
+  private async plan(lineage: Lineage): Promise<RootPlan> {
+    const { context, options, repository } = this;
+    const previous = lineage.head === undefined ? undefined : snapshotBody(lineage.head)?.roots;
+    return planRoots({
+      config: context.config,
+      roots: options.roots,
+      filesFrom: options.filesFrom,
+      exclude: options.exclude,
+      acceptEmpty: options.acceptEmpty,
+      previousRoots: previous?.map(({ path, adHoc }) => ({ path, adHoc })) ?? [],
+      hasEntries: (key) => this.hasEntries(lineage, key),
+      neverSaved: [
+        fromDisplay(context.config.tableDir),
+        ...(repository.store.kind === 'local' ? [fromDisplay(context.config.store.url)] : []),
+      ],
+      confirm: (question) => context.confirm(question),
+    });
+  }
+
+  /** Whether the active state has anything below a directory. */
+  private hasEntries(lineage: Lineage, key: string): boolean {
+    if (lineage.head === undefined) return false;
+    for (const _ of this.catalog.query.entriesAt(lineage.head, key, { recursive: false })) return true;
+    return false;
+  }
+
+  /** Scans, compares, has files read, and builds the listing. */
+  private async build(
+    lineage: Lineage,
+    mode: 'soft' | 'full',
+    plan: RootPlan,
+    stage: Stage | undefined,
+  ): Promise<{ run: BackupRun; listing: ListingRoot }> {
+    const { repository, catalog, context } = this;
+    const active = lineage.head === undefined ? undefined : lineage.id;
+    const builder = new ListingBuilder(new ListingCutter(repository.keyring.shared.listingCut), stage, {
+      put: (kind, bytes) => (this.options.dryRun ? new Uint8Array(24) : this.ingestNow().put(kind, bytes)),
+    });
+    const run = new BackupRun({
+      rules: {
+        mode,
+        dryRun: this.options.dryRun,
+        ignoreCtime: context.config.ignoreCtime,
+        ignoreInode: context.config.ignoreInode,
+        unsettled: new Set(active === undefined ? [] : catalog.active.unsettled(active)),
+        isCovered: (key) => plan.covers(key),
+        isWhole: await missingBlobs(repository, active),
+      },
+      cursor: new ActiveCursor(catalog, active),
+      builder,
+      stage,
+      keyring: repository.keyring,
+      queue: () => this.queueNow(),
+    });
+    for (const { path, message } of plan.problems) run.counts.errors.push({ path, message });
+    await this.scanInto(run, plan);
+    const before =
+      lineage.head?.listing === undefined ? undefined : { root: lineage.head.listing, rows: catalog.active.list(lineage.id) };
+    return { run, listing: builder.finish(before) };
+  }
+
+  private async scanInto(run: BackupRun, plan: RootPlan): Promise<void> {
+    const { report, signal } = this.context;
+    report.start('backup');
+    let turned = performance.now();
+    let files = 0;
+    for (const item of scan(plan.scan)) {
+      run.take(item);
+      if ((++files & 63) !== 0) continue;
+      while (this.queue !== undefined && (this.queue.full || run.congested)) {
+        await this.queue.room();
+        run.flush();
+      }
+      if (performance.now() - turned > TURN_EVERY) {
+        run.flush();
+        report.progress({ files, bytes: run.counts.bytesScanned });
+        await new Promise((resolve) => setImmediate(resolve));
+        signal.throwIfAborted();
+        turned = performance.now();
+      }
+    }
+    await run.finish(async () => this.queue?.drain());
+    signal.throwIfAborted();
+  }
+
+  private async commit(
+    lineage: Lineage,
+    mode: 'soft' | 'full',
+    plan: RootPlan,
+    stage: Stage,
+    counts: RunCounts,
+    listing: ListingRoot,
+  ): Promise<string> {
+    const { keyring, store } = this.repository;
+    if (this.ingest !== undefined) {
+      await this.ingest.finishData();
+      await this.ingest.finishMetadata();
+    }
+    const { header, body } = this.describe(lineage, mode, plan, counts, listing);
+    const snapshot = sealSnapshot(keyring, header, body);
+    stage.seal(snapshotInput(snapshot.name, header, body, keyring.signer()));
+    await store.put(objectPath('snapshots', snapshot.name), snapshot.bytes);
+    stage.complete();
+    this.catalog.setMeta(OWN_SOURCE, this.source);
+    return snapshot.name;
+  }
+
+  private describe(
+    lineage: Lineage,
+    mode: 'soft' | 'full',
+    plan: RootPlan,
+    counts: RunCounts,
+    listing: ListingRoot,
+  ): { header: SnapshotHeader; body: SnapshotBody } {
+    const { head } = lineage;
+    return {
+      header: {
+        source: this.source,
+        sequence: (head?.seq ?? 0) + 1,
+        parent: head?.name ?? null,
+        replaces: [],
+        catalogId: this.catalog.id,
+        started: this.started,
+        time: this.started,
+        mode,
+        kind: 'taken',
+        pending: false,
+        listing,
+      },
+      body: {
+        host: hostname(),
+        user: userInfo().username,
+        roots: plan.roots,
+        tags: this.options.tags,
+        counts: { files: counts.activeFiles, dirs: counts.dirs, bytes: counts.bytesScanned },
+        program: programName,
+        ...(plan.partial && { partial: true }),
+      },
+    };
+  }
+
+  private result(snapshot: string | null, mode: 'soft' | 'full', counts: RunCounts): BackupResult {
+    for (const { path, message } of counts.errors) this.context.report.warn(`${toDisplay(pathOf(path))}: ${message}`);
+    if (counts.errors.length > 0) this.context.attention(`${counts.errors.length} path(s) need attention`);
+    const totals = this.catalog.packs.totals();
+    return {
+      snapshot,
+      source: this.source,
+      mode,
+      started: rfc3339(this.started),
+      finished: rfc3339(now()),
+      files: counts.files,
+      dirs: counts.dirs,
+      bytes: {
+        scanned: counts.bytesScanned,
+        read: this.queue?.bytesRead ?? 0,
+        new: this.queue?.bytesNew ?? 0,
+        stored: this.ingest?.storedBytes ?? 0,
+      },
+      store_size: totals.bytes,
+      errors: counts.errors.map(({ path, message }) => ({ ...jsonPath(pathOf(path)), message })),
+      silent_changes: counts.silentChanges.map((path) => pathItem(pathOf(path))),
+    };
+  }
+
+  private ingestNow(): Ingest {
+    this.ingest ??= new Ingest(this.repository);
+    return this.ingest;
+  }
+
+  private queueNow(): ReadQueue {
+    this.queue ??= new ReadQueue(this.ingestNow());
+    return this.queue;
+  }
+}
+
+/** Nanoseconds since 1970. The clock gives milliseconds; the rest comes from the steady timer, so that times differ. */
+function now(): bigint {
+  return BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
+}
+
+

@@ -1,0 +1,244 @@
+import type { Catalog } from '../../catalog/index.js';
+import { blobHasher } from '../../crypto/blob-id.js';
+import type { BlobKind, Keyring } from '../../crypto/keyring.js';
+import { ID_LENGTH } from '../../format/entry.js';
+import { type IndexedPack, sealIndex } from '../../format/index-object.js';
+import { decodeDirectory } from '../../format/pack.js';
+import { Compressor } from '../../format/zstd.js';
+import { type ObjectStore, objectPath } from '../../store/index.js';
+import { BlobIndex, type UsablePack } from '../blob-index.js';
+import { FrameBuilder } from '../ingest/frame-builder.js';
+import { type FilesResult, type IngestSetup } from '../ingest/messages.js';
+import { type FinishedPack, newRunId, type PackOrigin, PackWriter } from '../ingest/pack-writer.js';
+import { IngestPool, workerCount } from '../ingest/pool.js';
+import type { Claim } from '../ingest/claim-table.js';
+import { zstdCodec } from '../reconcile.js';
+import { indexFile, type Repository } from '../repository.js';
+
+/** zstd level of `compression: "auto"`. */
+const AUTO_LEVEL = 3;
+
+/** Packs are named by an index at least this often, milliseconds, so that a long run killed late loses little. */
+const INDEX_EVERY = 3600_000;
+
+/** Key of the catalog's note which packs no index names yet. */
+const UNINDEXED = 'unindexed_packs';
+
+/** A file to be read, as its task wants it. */
+export interface FileToRead {
+  /** Absolute path as bytes. */
+  path: string;
+  /** Class of its last version, or CLASS_UNKNOWN. */
+  chunkClass: number;
+}
+
+/**
+ * The writing half of a backup: the workers, the packs of metadata, and the books of what has become durable.
+ * Made only when a run has something to store.
+ */
+export class Ingest {
+  /** Bytes of packs put so far. */
+  storedBytes = 0;
+  private readonly repository: Repository;
+  private readonly store: ObjectStore;
+  private readonly keyring: Keyring;
+  private readonly catalog: Catalog;
+  private readonly blobs: BlobIndex;
+  private readonly origin: PackOrigin;
+  private readonly pool: IngestPool;
+  private readonly metaFrames: FrameBuilder;
+  private readonly hashers = new Map<BlobKind, ReturnType<typeof blobHasher>>();
+  private readonly claim: Claim = { number: 0, isNew: false };
+  private metaPack: PackWriter | undefined;
+  private readonly metaFinishing: Promise<FinishedPack>[] = [];
+  private unindexed: IndexedPack[];
+  private indexedAt = Date.now();
+  private durableBlobs = 0;
+
+  constructor(repository: Repository) {
+    const { store, keyring, catalog, config } = repository;
+    this.repository = repository;
+    this.store = store;
+    this.keyring = keyring;
+    this.catalog = catalog;
+    this.origin = { run: newRunId(), writer: Buffer.from(keyring.signer(), 'hex') };
+    this.blobs = BlobIndex.load(catalog, indexFile(config.tableDir), trustedPacks(keyring.signer()), 200_000);
+    this.unindexed = leftUnindexed(catalog);
+    const level = compressionLevel(config.compression);
+    this.metaFrames = new FrameBuilder(new Compressor(Math.max(level, AUTO_LEVEL)), (frame) => {
+      this.metaPack ??= new PackWriter(store, keyring, 'meta', this.origin);
+      this.metaPack.add(frame);
+      if (!this.metaPack.full) return;
+      this.metaFinishing.push(this.metaPack.finish());
+      this.metaPack = undefined;
+    });
+    const workers = workerCount(config.workers);
+    this.pool = new IngestPool(this.setup(level, workers), workers);
+  }
+
+  /** How many workers read. */
+  get workers(): number {
+    return this.pool.workers;
+  }
+
+  /** Has files read and stored. */
+  async files(files: readonly FileToRead[]): Promise<FilesResult> {
+    this.blobs.claims.growIfNeeded();
+    let size = 0;
+    for (const { path } of files) size += 4 + path.length;
+    const paths = Buffer.from(new ArrayBuffer(size));
+    let at = 0;
+    for (const { path } of files) {
+      paths.writeUInt32LE(path.length, at);
+      paths.latin1Write(path, at + 4);
+      at += 4 + path.length;
+    }
+    const classes = Uint8Array.from(files, (file) => file.chunkClass);
+    const { levels } = this.blobs.claims.shared;
+    const result = await this.pool.files({ kind: 'files', paths, count: files.length, classes, levels });
+    for (const { bytes } of result.nodes) this.put('chunk-list', bytes);
+    this.noteDurable(result.packs);
+    if (Date.now() - this.indexedAt > INDEX_EVERY) await this.writeIndex();
+    return result;
+  }
+
+  /** Stores a metadata blob unless it is there, and returns its id. */
+  put(kind: BlobKind, bytes: Uint8Array): Uint8Array {
+    let hasher = this.hashers.get(kind);
+    if (hasher === undefined) {
+      hasher = blobHasher(this.keyring, kind);
+      this.hashers.set(kind, hasher);
+    }
+    const id = new Uint8Array(ID_LENGTH);
+    hasher(bytes, 0, bytes.length, id, 0);
+    this.blobs.claims.claim(id, 0, this.claim);
+    if (this.claim.isNew) this.metaFrames.add(bytes, 0, bytes.length, id, 0);
+    return id;
+  }
+
+  /** Whether a blob is in a pack that this run may rely on. */
+  has(id: Uint8Array, at = 0): boolean {
+    return this.blobs.has(id, at);
+  }
+
+  /**
+   * Makes all file data durable.
+   * @throws when a blob was claimed that no durable pack holds
+   */
+  async finishData(): Promise<void> {
+    const results = await this.pool.flush();
+    for (const { packs } of results) this.noteDurable(packs);
+    // What the workers had left over goes into one pack together.
+    let pack: PackWriter | undefined;
+    for (const { frames } of results)
+      for (const frame of frames) {
+        pack ??= new PackWriter(this.store, this.keyring, 'data', this.origin);
+        pack.add(frame);
+      }
+    if (pack !== undefined) this.noteDurable([await pack.finish()]);
+  }
+
+  /** Makes all metadata durable and names every pack of the run in an index. Data must be durable by then. */
+  async finishMetadata(): Promise<void> {
+    this.metaFrames.flush();
+    if (this.metaPack !== undefined) this.metaFinishing.push(this.metaPack.finish());
+    this.metaPack = undefined;
+    this.noteDurable(await Promise.all(this.metaFinishing));
+    this.metaFinishing.length = 0;
+    await this.writeIndex();
+    const { claims } = this.blobs;
+    const missing = claims.next - claims.shared.known - this.durableBlobs;
+    if (missing !== 0) throw new Error(`${missing} claimed blobs are in no durable pack`);
+  }
+
+  /** Ends the workers. Packs that are not finished vanish. */
+  async close(): Promise<void> {
+    await this.pool.close();
+    this.metaPack?.abandon();
+    this.metaPack = undefined;
+    this.blobs.close();
+  }
+
+  private setup(level: number, workers: number): IngestSetup {
+    const { config, storeConfig } = this.repository;
+    return {
+      storeUrl: config.store.url,
+      storeOptions: { tableDir: config.tableDir, command: 'backup' },
+      keyring: this.keyring.toData(),
+      origin: this.origin,
+      claims: this.blobs.claims.shared,
+      knownIds: this.blobs.file,
+      chunkers: [storeConfig.chunkers[0], storeConfig.chunkers[1]],
+      level,
+      limitRead: config.limitRead === undefined ? 0 : config.limitRead / workers,
+    };
+  }
+
+  /** Enters packs into the catalog as soon as they are durable, so that a killed run's work is used by the next. */
+  private noteDurable(packs: readonly FinishedPack[]): void {
+    if (packs.length === 0) return;
+    const rows = packs.map((pack) => this.describe(pack));
+    this.unindexed.push(...rows);
+    this.catalog.transaction(() => {
+      this.catalog.packs.add(rows);
+      this.noteUnindexed();
+    });
+    for (const row of rows) {
+      this.durableBlobs += row.blobs;
+      this.storedBytes += row.size;
+    }
+  }
+
+  private describe(pack: FinishedPack) {
+    return {
+      ...pack,
+      run: Buffer.from(this.origin.run).toString('hex'),
+      writer: this.keyring.signer(),
+      opened: false,
+      blobs: decodeDirectory(pack.directory).lengths.length,
+    };
+  }
+
+  private async writeIndex(): Promise<void> {
+    this.indexedAt = Date.now();
+    const packs = this.unindexed;
+    if (packs.length === 0) return;
+    const index = sealIndex(this.keyring, { packs, supersedes: [] }, zstdCodec);
+    await this.store.put(objectPath('index', index.name), index.bytes);
+    this.storedBytes += index.bytes.length;
+    this.unindexed = this.unindexed.filter((pack) => !packs.includes(pack));
+    this.catalog.transaction(() => {
+      this.catalog.objects.add('index', index.name);
+      this.noteUnindexed();
+    });
+  }
+
+  /** Later runs rely on these packs, so they must be named by an index even if this run is killed. */
+  private noteUnindexed(): void {
+    const names = this.unindexed.map((pack) => pack.name);
+    this.catalog.setMeta(UNINDEXED, names.length === 0 ? undefined : JSON.stringify(names));
+  }
+}
+
+/** Packs of a killed run: durable and in the catalog, but not named by an index yet. */
+function leftUnindexed(catalog: Catalog): IndexedPack[] {
+  const names = JSON.parse(catalog.getMeta(UNINDEXED) ?? '[]') as string[];
+  const left: IndexedPack[] = [];
+  for (const name of names) {
+    const row = catalog.packs.byName(name);
+    const directory = row?.present ? catalog.packs.directory(row.number) : undefined;
+    if (row !== undefined && directory !== undefined) left.push({ ...row, directory });
+  }
+  return left;
+}
+
+/** Packs that a run may refer to: whole, not doomed, and written by this very key or opened by a full role. */
+function trustedPacks(signer: string): UsablePack {
+  return (pack) => pack.present && !pack.tombstoned && (pack.opened || pack.writer === signer);
+}
+
+function compressionLevel(compression: 'auto' | 'off' | number): number {
+  if (compression === 'off') return 0;
+  return compression === 'auto' ? AUTO_LEVEL : compression;
+}
+

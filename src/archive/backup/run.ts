@@ -1,0 +1,503 @@
+import type { ByteString } from '../../bytes.js';
+import type { ActiveSegment, Stage } from '../../catalog/index.js';
+import type { Keyring } from '../../crypto/keyring.js';
+import { type Content, type Entry, EntryType, NO_CONTENT, sameContent } from '../../format/entry.js';
+import type { Segment } from '../../format/segment.js';
+import { getXattrAt, groupName, listXattrsAt, openParent, closeFd, userName } from '../../platform/index.js';
+import type { ScanEntry, ScanItem } from '../../scan/index.js';
+import { ReadStatus } from '../ingest/messages.js';
+import { keyedHash } from '../repository.js';
+import type { ActiveCursor } from './active-cursor.js';
+import type { ListingBuilder } from './listing-builder.js';
+import type { FileRead, ReadQueue } from './read-queue.js';
+
+/** Writes through mmap move a file's mtime only after up to half a minute: a file this young is read again next time. */
+const SETTLED_MTIME_MS = 60_000;
+/** A ctime this young may not have seen its last change: the clock ticks coarsely. */
+const SETTLED_CTIME_MS = 2_000;
+
+/** Slots waiting for workers; beyond this the scan waits. */
+const MOST_WAITING = 100_000;
+
+/** What a run does with what it meets. */
+export interface RunRules {
+  mode: 'soft' | 'full';
+  /** Nothing is read or kept. */
+  dryRun: boolean;
+  ignoreCtime: boolean;
+  ignoreInode: boolean;
+  /** Keys whose active version may be out of date, sorted: they are read whatever their metadata says. */
+  unsettled: ReadonlySet<ByteString>;
+  /** Whether an active key that the scan does not yield is gone (true) or merely was not looked at (false). */
+  isCovered(key: ByteString): boolean;
+  /** Whether all that the version needs is still in the store; undefined when nothing is missing there. */
+  isWhole?: (segment: Segment, position: number) => boolean;
+}
+
+/** Counts of a run, as its result shows them. */
+export class RunCounts {
+  files = { new: 0, changed: 0, unchanged: 0, removed: 0, unreadable: 0, changed_while_read: 0 };
+  dirs = 0;
+  /** Regular files and their bytes in the new listing. */
+  activeFiles = 0;
+  bytesScanned = 0;
+  readonly errors: { path: ByteString; message: string }[] = [];
+  readonly silentChanges: ByteString[] = [];
+}
+
+/** Something in key order that goes into the listing once it is known. */
+type Slot =
+  | Carried
+  | { kind: 'entry'; entry: Entry | undefined; ready: true }
+  | Pending;
+
+/** A version that stays as it is. */
+interface Carried {
+  kind: 'carried';
+  row: ActiveSegment;
+  segment: Segment;
+  position: number;
+}
+
+/** A file that a worker is reading; once it is ready, it is an entry, a version that stays, or nothing. */
+interface Pending {
+  kind: 'pending';
+  result: Entry | Carried | undefined;
+  ready: boolean;
+}
+
+/**
+ * Compares what is on disk with what was there last time, both in key order, and builds the new listing.
+ *
+ * Files to be read go to the workers; whatever comes after such a file waits in a queue, so that entries reach the
+ * listing in order although files are read out of order.
+ */
+export class BackupRun {
+  readonly counts = new RunCounts();
+  private readonly rules: RunRules;
+  private readonly cursor: ActiveCursor;
+  private readonly builder: ListingBuilder;
+  private readonly stage: Stage | undefined;
+  /** Made when the first file has to be read. */
+  private readonly queue: () => ReadQueue;
+  private readonly linkKey: Uint8Array;
+  private readonly slots: Slot[] = [];
+  private head = 0;
+  /** Prefix below which active versions stay, because the disk could not be asked. */
+  private keptPrefix: ByteString | undefined;
+  private readonly linked = new Map<string, LinkedFile>();
+
+  constructor(parts: {
+    rules: RunRules;
+    cursor: ActiveCursor;
+    builder: ListingBuilder;
+    stage: Stage | undefined;
+    keyring: Keyring;
+    queue: () => ReadQueue;
+  }) {
+    this.rules = parts.rules;
+    this.cursor = parts.cursor;
+    this.builder = parts.builder;
+    this.stage = parts.stage;
+    this.queue = parts.queue;
+    this.linkKey = parts.keyring.shared.hardlink;
+  }
+
+  /** Takes the next item of the scan. */
+  take(item: ScanItem): void {
+    this.passUnseen(item.key);
+    switch (item.kind) {
+      case 'entry':
+        this.compare(item);
+        return;
+      case 'keep':
+        this.keep(item.key);
+        if (item.error) this.fail(item.key, item.reason);
+        return;
+      case 'failed':
+        this.fail(item.key, item.reason);
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** Takes the end of the scan, and waits for the workers. */
+  async finish(drain: () => Promise<void>): Promise<void> {
+    this.passUnseen(undefined);
+    await drain();
+    this.flush();
+    if (this.head < this.slots.length) throw new Error('files were handed out that never came back');
+  }
+
+  /** Whether so much waits for the workers that the scan should pause. */
+  get congested(): boolean {
+    return this.slots.length - this.head > MOST_WAITING;
+  }
+
+  /** Hands what is known to the listing. */
+  flush(): void {
+    const { slots, builder } = this;
+    while (this.head < slots.length) {
+      const slot = slots[this.head];
+      if (!('ready' in slot)) builder.carry(slot.row, slot.segment, slot.position);
+      else if (!slot.ready) break;
+      else {
+        const result = slot.kind === 'entry' ? slot.entry : slot.result;
+        if (result !== undefined && 'kind' in result) builder.carry(result.row, result.segment, result.position);
+        else if (result !== undefined) builder.add(result);
+      }
+      this.head++;
+    }
+    if (this.head === slots.length) {
+      slots.length = 0;
+      this.head = 0;
+    } else if (this.head > 10_000) {
+      slots.splice(0, this.head);
+      this.head = 0;
+    }
+  }
+
+  /** Goes over active versions before `key` that the scan did not yield. */
+  private passUnseen(key: ByteString | undefined): void {
+    const { cursor } = this;
+    while (cursor.key !== undefined && (key === undefined || cursor.key < key)) {
+      if (this.isKept(cursor.key) || !this.rules.isCovered(cursor.key)) this.carry();
+      else if (cursor.segment?.types[cursor.position] === EntryType.file) this.counts.files.removed++;
+      cursor.next();
+    }
+  }
+
+  private isKept(key: ByteString): boolean {
+    const { keptPrefix } = this;
+    if (keptPrefix === undefined) return false;
+    return key === keptPrefix || isBelow(key, keptPrefix);
+  }
+
+  private keep(key: ByteString): void {
+    this.keptPrefix = key;
+  }
+
+  private compare(item: ScanEntry): void {
+    const { cursor, rules } = this;
+    const known = cursor.key === item.key;
+    const isFile = item.type === EntryType.file;
+    if (isFile) this.counts.bytesScanned += item.size;
+    else if (item.type === EntryType.dir) this.counts.dirs++;
+    const old = known && cursor.segment !== undefined ? { segment: cursor.segment, position: cursor.position } : undefined;
+    if (known && this.isUnchanged(item)) {
+      const mustRead = isFile && (rules.mode === 'full' || rules.unsettled.has(item.key));
+      if (!mustRead) {
+        this.carry();
+        cursor.next();
+        return;
+      }
+    }
+    const carried = known ? this.carriedSlot() : undefined;
+    if (known) cursor.next();
+    if (isFile) this.readFile(item, old, carried);
+    else this.addOther(item);
+  }
+
+  /** Whether metadata says that the version under the cursor is what is on disk. */
+  private isUnchanged(item: ScanEntry): boolean {
+    const { segment, position: i } = this.cursor;
+    if (segment === undefined) return false;
+    const { rules } = this;
+    const same =
+      segment.types[i] === item.type &&
+      (item.type !== EntryType.file || segment.sizes[i] === item.size) &&
+      segment.mtimeSecs[i] === item.mtimeSec &&
+      segment.mtimeNsecs[i] === item.mtimeNsec &&
+      (rules.ignoreCtime || (segment.ctimeSecs[i] === item.ctimeSec && segment.ctimeNsecs[i] === item.ctimeNsec)) &&
+      (rules.ignoreInode || segment.inos[i] === item.ino) &&
+      segment.modes[i] === item.mode &&
+      segment.uids[i] === item.uid &&
+      segment.gids[i] === item.gid;
+    return same && (rules.isWhole === undefined || rules.isWhole(segment, i));
+  }
+
+  private carriedSlot(): Carried {
+    const { row, segment, position } = this.cursor;
+    if (row === undefined || segment === undefined) throw new Error('nothing under the cursor');
+    return { kind: 'carried', row, segment, position };
+  }
+
+  /** Takes the version under the cursor over as it is. */
+  private carry(): void {
+    const slot = this.carriedSlot();
+    const isFile = slot.segment.types[slot.position] === EntryType.file;
+    if (isFile) {
+      this.counts.files.unchanged++;
+      this.counts.activeFiles++;
+      if (this.rules.unsettled.has(slot.segment.keys[slot.position])) this.stage?.unsettled(slot.segment.keys[slot.position]);
+    }
+    if (this.head === this.slots.length) this.builder.carry(slot.row, slot.segment, slot.position);
+    else this.slots.push(slot);
+  }
+
+  private addOther(item: ScanEntry): void {
+    const entry = baseEntry(item);
+    const xattrs = item.type === EntryType.symlink ? [] : readXattrs(item.path);
+    if (xattrs.length > 0) entry.xattrs = xattrs;
+    if (item.target !== undefined) entry.target = item.target;
+    if (item.rdevMajor !== undefined && item.rdevMinor !== undefined && isDevice(item.type))
+      entry.rdev = { major: item.rdevMajor, minor: item.rdevMinor };
+    if (item.nlink > 1 && item.type !== EntryType.dir) entry.link = this.linkGroup(item.ino, item.mountKey);
+    this.slots.push({ kind: 'entry', entry, ready: true });
+  }
+
+  /** Has a file read; its slot is filled in when the worker has answered. */
+  private readFile(
+    item: ScanEntry,
+    old: { segment: Segment; position: number } | undefined,
+    carried: Carried | undefined,
+  ): void {
+    const slot: Pending = { kind: 'pending', result: undefined, ready: false };
+    this.slots.push(slot);
+    const wasFile = old !== undefined && old.segment.types[old.position] === EntryType.file;
+    const oldEntry = old !== undefined && wasFile ? old.segment.entry(old.position) : undefined;
+    if (this.rules.dryRun) {
+      this.countDry(oldEntry !== undefined);
+      slot.result = carried ?? baseEntry(item);
+      slot.ready = true;
+      return;
+    }
+    const done = (read: FileRead): void => {
+      slot.result = this.settle(item, oldEntry, carried, read);
+      slot.ready = true;
+    };
+    const twin = item.nlink > 1 ? this.twinOf(item) : undefined;
+    if (twin !== undefined) twin.whenRead(done);
+    else this.queue().add(item.path, item.size, oldEntry?.chunkClass, this.whenFirst(item, done));
+  }
+
+  /** Names of one file are read once, if its times have not moved in between. */
+  private twinOf(item: ScanEntry): LinkedFile | undefined {
+    const twin = this.linked.get(`${item.dev}:${item.ino}`);
+    const same =
+      twin !== undefined &&
+      twin.item.size === item.size &&
+      twin.item.mtimeSec === item.mtimeSec &&
+      twin.item.mtimeNsec === item.mtimeNsec &&
+      twin.item.ctimeSec === item.ctimeSec &&
+      twin.item.ctimeNsec === item.ctimeNsec;
+    return same ? twin : undefined;
+  }
+
+  private whenFirst(item: ScanEntry, done: (read: FileRead) => void): (read: FileRead) => void {
+    if (item.nlink <= 1) return done;
+    const file = new LinkedFile(item);
+    this.linked.set(`${item.dev}:${item.ino}`, file);
+    return (read) => {
+      done(read);
+      file.answer(read);
+    };
+  }
+
+  /** The entry that a file's reading gives; the old one where it could not be read. */
+  private settle(
+    item: ScanEntry,
+    old: Entry | undefined,
+    carried: Carried | undefined,
+    read: FileRead,
+  ): Entry | Carried | undefined {
+    const { counts } = this;
+    if (read.status === ReadStatus.unreadable || read.status === ReadStatus.vanished || read.status === ReadStatus.retyped) {
+      counts.files.unreadable++;
+      this.fail(item.key, readFailure(read));
+      // What was there before stays until the disk can be asked again. What cannot be whole any more does not.
+      if (carried === undefined || old === undefined) return undefined;
+      if (this.rules.isWhole?.(carried.segment, carried.position) === false) {
+        this.fail(item.key, 'its content is missing in the store and cannot be read from the disk: left out');
+        return undefined;
+      }
+      counts.activeFiles++;
+      if (this.rules.unsettled.has(item.key)) this.stage?.unsettled(item.key);
+      return carried;
+    }
+    const entry = fileEntry(item, read);
+    if (read.nlink > 1) entry.link = this.linkGroup(read.ino, item.mountKey);
+    const unsettled = read.status === ReadStatus.changed || isUnsettled(read);
+    if (unsettled) this.stage?.unsettled(item.key);
+    if (read.status === ReadStatus.changed) {
+      counts.files.changed_while_read++;
+      this.fail(item.key, 'changed while it was read');
+    }
+    counts.activeFiles++;
+    if (old === undefined) {
+      counts.files.new++;
+      return entry;
+    }
+    if (carried !== undefined && isSameVersion(old, entry)) {
+      counts.files.unchanged++;
+      return carried;
+    }
+    counts.files.changed++;
+    this.noteSilentChange(item.key, old, entry);
+    return entry;
+  }
+
+  /** Other content under the same metadata: the disk, or what happened behind its back, changed it. */
+  private noteSilentChange(key: ByteString, old: Entry, entry: Entry): void {
+    if (!sameFileMetadata(old, entry)) return;
+    if (sameContent(old, entry)) {
+      if (old.replaced !== undefined) entry.replaced = old.replaced;
+      return;
+    }
+    if (this.rules.unsettled.has(key)) return;
+    this.counts.silentChanges.push(key);
+    entry.replaced = { chunkClass: old.chunkClass, depth: old.depth, ids: old.ids.slice(), size: old.size };
+  }
+
+  private countDry(existed: boolean): void {
+    if (existed) this.counts.files.changed++;
+    else this.counts.files.new++;
+    this.counts.activeFiles++;
+  }
+
+  private linkGroup(ino: number, mountKey: ByteString): Uint8Array {
+    return keyedHash(this.linkKey, `${ino}\0${mountKey}`);
+  }
+
+  private fail(key: ByteString, message: string): void {
+    this.counts.errors.push({ path: key, message });
+  }
+}
+
+/** A file with several names, and those of them that wait for it to be read. */
+class LinkedFile {
+  readonly item: ScanEntry;
+  private read: FileRead | undefined;
+  private waiting: ((read: FileRead) => void)[] = [];
+
+  constructor(item: ScanEntry) {
+    this.item = item;
+  }
+
+  whenRead(done: (read: FileRead) => void): void {
+    if (this.read !== undefined) done(this.read);
+    else this.waiting.push(done);
+  }
+
+  answer(read: FileRead): void {
+    this.read = read;
+    for (const done of this.waiting) done(read);
+    this.waiting = [];
+  }
+}
+
+/** Whether `key` lies below the directory with the key `folder`. */
+export function isBelow(key: ByteString, folder: ByteString): boolean {
+  if (folder === '') return key !== '';
+  return key.length > folder.length && key.charCodeAt(folder.length) === 0 && key.startsWith(folder);
+}
+
+function baseEntry(item: ScanEntry): Entry {
+  const entry: Entry = {
+    key: item.key,
+    type: item.type,
+    mode: item.mode,
+    uid: item.uid,
+    gid: item.gid,
+    size: 0,
+    mtimeSec: item.mtimeSec,
+    mtimeNsec: item.mtimeNsec,
+    ctimeSec: item.ctimeSec,
+    ctimeNsec: item.ctimeNsec,
+    ino: item.ino,
+    ...NO_CONTENT,
+  };
+  return withOwners(entry);
+}
+
+function fileEntry(item: ScanEntry, read: FileRead): Entry {
+  const content: Content = { chunkClass: read.chunkClass, depth: read.depth, ids: read.ids };
+  const entry: Entry = {
+    key: item.key,
+    type: EntryType.file,
+    mode: read.perm,
+    uid: read.uid,
+    gid: read.gid,
+    size: read.size,
+    mtimeSec: read.mtimeSec,
+    mtimeNsec: read.mtimeNsec,
+    ctimeSec: read.ctimeSec,
+    ctimeNsec: read.ctimeNsec,
+    ino: read.ino,
+    ...content,
+  };
+  if (read.xattrs !== undefined) entry.xattrs = read.xattrs;
+  return withOwners(entry);
+}
+
+function withOwners(entry: Entry): Entry {
+  const user = userName(entry.uid);
+  const group = groupName(entry.gid);
+  if (user !== null) entry.user = user;
+  if (group !== null) entry.group = group;
+  return entry;
+}
+
+function sameFileMetadata(a: Entry, b: Entry): boolean {
+  return (
+    a.size === b.size &&
+    a.mtimeSec === b.mtimeSec &&
+    a.mtimeNsec === b.mtimeNsec &&
+    a.ctimeSec === b.ctimeSec &&
+    a.ctimeNsec === b.ctimeNsec &&
+    a.ino === b.ino
+  );
+}
+
+/** Whether reading a file again gave the version that is known. Attributes cannot change without the ctime. */
+function isSameVersion(old: Entry, entry: Entry): boolean {
+  return (
+    sameFileMetadata(old, entry) &&
+    sameContent(old, entry) &&
+    old.mode === entry.mode &&
+    old.uid === entry.uid &&
+    old.gid === entry.gid &&
+    old.user === entry.user &&
+    old.group === entry.group
+  );
+}
+
+function isUnsettled(read: FileRead): boolean {
+  const mtime = read.mtimeSec * 1000 + read.mtimeNsec / 1e6;
+  const ctime = read.ctimeSec * 1000 + read.ctimeNsec / 1e6;
+  return mtime > read.started - SETTLED_MTIME_MS || ctime > read.started - SETTLED_CTIME_MS;
+}
+
+function isDevice(type: EntryType): boolean {
+  return type === EntryType.chardev || type === EntryType.blockdev;
+}
+
+function readFailure(read: FileRead): string {
+  switch (read.status) {
+    case ReadStatus.vanished:
+      return 'vanished before it could be read';
+    case ReadStatus.retyped:
+      return 'was replaced by something that is no regular file before it could be read';
+    default:
+      return read.error ?? 'could not be read';
+  }
+}
+
+function readXattrs(path: ByteString): [ByteString, Uint8Array][] {
+  const { dir, name } = openParent(path);
+  try {
+    const pairs: [ByteString, Uint8Array][] = [];
+    for (const attribute of listXattrsAt(dir, name)) {
+      const value = getXattrAt(dir, name, attribute);
+      if (value !== null) pairs.push([attribute, value]);
+    }
+    return pairs;
+  } catch (error) {
+    // What vanished meanwhile, or has none to give, is saved without them.
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return [];
+  } finally {
+    closeFd(dir);
+  }
+}

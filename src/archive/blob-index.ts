@@ -1,0 +1,135 @@
+import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import type { Catalog } from '../catalog/index.js';
+import { decodeDirectory, type PackDirectory } from '../format/pack.js';
+import { ID_LENGTH } from '../format/entry.js';
+import { ClaimTable, createClaims, type KnownIdReader } from './ingest/claim-table.js';
+
+/** Where a blob lies. */
+export interface BlobLocation {
+  /** The pack's number in the catalog, and its name. */
+  pack: number;
+  name: string;
+  /** Number of the blob in the pack's directory. */
+  blob: number;
+}
+
+interface IndexedPack {
+  number: number;
+  name: string;
+  /** Number of its first blob in this index. */
+  first: number;
+  blobs: number;
+}
+
+/** A pack row of the catalog, as far as deciding whether its blobs may be used goes. */
+export type UsablePack = (pack: ReturnType<Catalog['packs']['all']>[number]) => boolean;
+
+/** Packs that are in the store whole and not doomed: what restores may read. */
+export const readable: UsablePack = (pack) => pack.present;
+
+/** Decoded directories that are kept at hand. */
+const CACHED_DIRECTORIES = 64;
+
+/**
+ * Which blobs there are and where they lie, from the catalog's copies of the pack directories.
+ *
+ * Blobs are numbered by pack and place. In memory are 12 bytes per blob and table slot; the ids themselves go to a flat
+ * file, from which a hit is confirmed.
+ */
+export class BlobIndex {
+  readonly claims: ClaimTable;
+  /** The flat file of ids. */
+  readonly file: string;
+  private readonly catalog: Catalog;
+  private readonly packs: IndexedPack[];
+  private readonly directories = new Map<number, PackDirectory>();
+
+  private constructor(catalog: Catalog, file: string, packs: IndexedPack[], claims: ClaimTable) {
+    this.catalog = catalog;
+    this.file = file;
+    this.packs = packs;
+    this.claims = claims;
+  }
+
+  /**
+   * Builds the index over the packs that `usable` lets through.
+   * @param file where to put the flat file; removed by `close`
+   * @param more how many further blobs will be claimed, roughly
+   */
+  static load(catalog: Catalog, file: string, usable: UsablePack, more = 0): BlobIndex {
+    const rows = catalog.packs.all().filter(usable);
+    const packs: IndexedPack[] = [];
+    let blobs = 0;
+    for (const row of rows) {
+      packs.push({ number: row.number, name: row.name, first: blobs, blobs: row.blobs });
+      blobs += row.blobs;
+    }
+    const claims = new ClaimTable(createClaims(blobs, more), knownIdReader(file));
+    const fd = openSync(file, 'w', 0o600);
+    try {
+      const byNumber = new Map(packs.map((pack) => [pack.number, pack]));
+      for (const { number, directory } of catalog.packs.directories()) {
+        const pack = byNumber.get(number);
+        if (pack === undefined) continue;
+        const { ids } = decodeDirectory(directory);
+        writeSync(fd, ids, 0, ids.length, pack.first * ID_LENGTH);
+        for (let i = 0; i < pack.blobs; i++) claims.load(ids, i * ID_LENGTH, pack.first + i);
+      }
+    } finally {
+      closeSync(fd);
+    }
+    return new BlobIndex(catalog, file, packs, claims);
+  }
+
+  /** Where the blob with the id at this place lies, or undefined. Blobs claimed in this run are not found. */
+  find(ids: Uint8Array, at = 0): BlobLocation | undefined {
+    const number = this.claims.find(ids, at);
+    return number < 0 || number >= this.claims.shared.known ? undefined : this.locate(number);
+  }
+
+  /** Whether a blob with the id at this place is there (or has been claimed). */
+  has(ids: Uint8Array, at = 0): boolean {
+    return this.claims.find(ids, at) >= 0;
+  }
+
+  /** The directory of a pack. */
+  directory(pack: number): PackDirectory {
+    const known = this.directories.get(pack);
+    if (known !== undefined) return known;
+    const bytes = this.catalog.packs.directory(pack);
+    if (bytes === undefined) throw new Error(`pack ${pack} is not in the catalog`);
+    const directory = decodeDirectory(bytes);
+    if (this.directories.size >= CACHED_DIRECTORIES) {
+      const [oldest] = this.directories.keys();
+      this.directories.delete(oldest);
+    }
+    this.directories.set(pack, directory);
+    return directory;
+  }
+
+  /** Removes the flat file. */
+  close(): void {
+    rmSync(this.file, { force: true });
+  }
+
+  private locate(number: number): BlobLocation {
+    let low = 0;
+    let high = this.packs.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.packs[middle].first <= number) low = middle;
+      else high = middle - 1;
+    }
+    const pack = this.packs[low];
+    return { pack: pack.number, name: pack.name, blob: number - pack.first };
+  }
+}
+
+/** Reads ids from the flat file by number. The file is opened at the first use. */
+export function knownIdReader(file: string): KnownIdReader {
+  let fd: number | undefined;
+  return (number, out) => {
+    fd ??= openSync(file, 'r');
+    readSync(fd, out, 0, ID_LENGTH, number * ID_LENGTH);
+  };
+}

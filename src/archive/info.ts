@@ -1,0 +1,27 @@
+import type { Context } from './context.js';
+import { withPast } from './past.js';
+import type { InfoOptions, InfoResult } from './types.js';
+
+/** Counts and sizes: active and history, restored and in the store. */
+export async function info(context: Context, options: InfoOptions): Promise<InfoResult> {
+  return withPast(context, 'info', async ({ catalog }) => {
+    const counts = catalog.query.counts(options.source);
+    const snapshots = catalog.snapshots.all(options.source);
+    const packs = catalog.packs.totals();
+    const plain = catalog.packs.plainBytes();
+    const restored = counts.active.bytes + counts.history.bytes;
+    return {
+      active: { files: counts.active.files, bytes: counts.active.bytes },
+      history: { versions: counts.history.versions, bytes: counts.history.bytes },
+      store: {
+        objects: packs.packs + catalog.objects.names('index').size + snapshots.length,
+        bytes: packs.bytes,
+      },
+      snapshots: snapshots.length,
+      ratio: {
+        dedup: plain === 0 ? 1 : restored / plain,
+        compression: packs.bytes === 0 ? 1 : plain / packs.bytes,
+      },
+    };
+  });
+}

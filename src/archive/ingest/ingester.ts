@@ -1,0 +1,409 @@
+import { closeSync, readSync } from 'node:fs';
+import { type ByteString, fromBytes } from '../../bytes.js';
+import { type Chunker, type ChunkerParams, createChunker } from '../../chunk/index.js';
+import { blobHasher } from '../../crypto/blob-id.js';
+import type { Keyring } from '../../crypto/keyring.js';
+import { buildChunkList, holeId } from '../../format/chunk-list.js';
+import { type ChunkClass, ID_LENGTH } from '../../format/entry.js';
+import { Compressor } from '../../format/zstd.js';
+import { CWD, getXattrFd, listXattrsFd, nextData, nextHole, openFileAt, StatBuffer, statFd } from '../../platform/index.js';
+import type { ObjectStore } from '../../store/index.js';
+import type { Claim, ClaimTable } from './claim-table.js';
+import { FrameBuilder } from './frame-builder.js';
+import {
+  CLASS_UNKNOWN,
+  type FilesResult,
+  type FilesTask,
+  type FlushResult,
+  type RangeResult,
+  type RangeTask,
+  ReadStatus,
+  Stat,
+  STAT_FIELDS,
+} from './messages.js';
+import { type FinishedPack, type FramePayload, type PackOrigin, PackWriter } from './pack-writer.js';
+import { Throttle } from './throttle.js';
+
+/** Packs smaller than this are not finished at the end of a run but merged with those of the other workers. */
+const STANDS_ALONE = 8 * 1024 * 1024;
+
+/** Files from this size on are sampled for their class; smaller ones are cut small. */
+const SAMPLED_FROM = 256 * 1024;
+const SAMPLE = 16 * 1024;
+
+/** Bytes read at once; must hold the largest chunk. */
+const READ_BUFFER = 8 * 1024 * 1024;
+
+/** Holes smaller than this are read as the zeros they are. */
+const SMALLEST_HOLE = 64 * 1024;
+
+/** What an ingester works with. */
+export interface IngestParts {
+  store: ObjectStore;
+  keyring: Keyring;
+  origin: PackOrigin;
+  claims: ClaimTable;
+  chunkers: [ChunkerParams, ChunkerParams];
+  /** zstd level; 0 stores raw. */
+  level: number;
+  /** Bytes read per second; 0 for no limit. */
+  limitRead: number;
+}
+
+/**
+ * One worker's half of a backup: reads files, cuts, names, claims and stores their chunks.
+ *
+ * File bytes are read into the chunker's memory, cut and hashed there, and copied once, into the frame they are
+ * compressed from. Frames and packs stay open from one task to the next, so they fill up however small the tasks are.
+ */
+export class Ingester {
+  private readonly parts: IngestParts;
+  private readonly chunker: Chunker;
+  private readonly hash: (source: Uint8Array, start: number, end: number, out: Uint8Array, at: number) => void;
+  private readonly hashNode: (source: Uint8Array, start: number, end: number, out: Uint8Array, at: number) => void;
+  private readonly frames: [compressed: FrameBuilder, raw: FrameBuilder];
+  private readonly sampler = new Compressor(1);
+  private readonly stat = new StatBuffer();
+  private readonly statAfter = new StatBuffer();
+  private readonly throttle: Throttle;
+  private readonly claim: Claim = { number: 0, isNew: false };
+  private pack: PackWriter | undefined;
+  private readonly finishing = new Set<Promise<void>>();
+  private finished: FinishedPack[] = [];
+  private failure: unknown;
+  private bytesRead = 0;
+  private bytesNew = 0;
+  // Ids and chunk sizes of the file being read.
+  private ids: Uint8Array = new Uint8Array(1024 * ID_LENGTH);
+  private sizes: number[] = [];
+
+  constructor(parts: IngestParts) {
+    this.parts = parts;
+    this.chunker = createChunker(parts.keyring.gearBytes(), READ_BUFFER);
+    this.hash = blobHasher(parts.keyring, 'data');
+    this.hashNode = blobHasher(parts.keyring, 'chunk-list');
+    const emit = (frame: FramePayload): void => this.store(frame);
+    const compressor = parts.level === 0 ? undefined : new Compressor(parts.level);
+    this.frames = [new FrameBuilder(compressor, emit), new FrameBuilder(undefined, emit)];
+    this.throttle = new Throttle(parts.limitRead);
+  }
+
+  /** Reads some files and stores what is new of them. */
+  async files(task: FilesTask): Promise<FilesResult> {
+    this.parts.claims.adopt(task.levels);
+    const result: FilesResult = {
+      kind: 'files',
+      stats: new Float64Array(task.count * STAT_FIELDS),
+      ids: new Uint8Array(0),
+      errors: [],
+      xattrs: [],
+      nodes: [],
+      bytesRead: 0,
+      bytesNew: 0,
+      packs: [],
+    };
+    const ids: Uint8Array[] = [];
+    const view = new DataView(task.paths.buffer, task.paths.byteOffset);
+    let at = 0;
+    for (let i = 0; i < task.count; i++) {
+      const length = view.getUint32(at, true);
+      const path = fromBytes(task.paths.subarray(at + 4, at + 4 + length));
+      at += 4 + length;
+      ids.push(this.file(path, task.classes[i], i, result));
+      await this.throttle.pause();
+    }
+    result.ids = Buffer.concat(ids);
+    await this.settle(result);
+    return result;
+  }
+
+  /** Stores a stretch of a file whose cuts another worker has found. */
+  async range(task: RangeTask): Promise<RangeResult> {
+    this.parts.claims.adopt(task.levels);
+    const result: RangeResult = { kind: 'range', ids: new Uint8Array(0), bytesRead: 0, bytesNew: 0, packs: [] };
+    this.beginContent();
+    try {
+      this.readRange(task);
+    } catch (error) {
+      result.error = (error as Error).message;
+    }
+    result.ids = this.ids.slice(0, this.sizes.length * ID_LENGTH);
+    await this.settle(result);
+    return result;
+  }
+
+  /** Stores what is gathered. A small last pack is not finished: its frames are handed back, to be merged. */
+  async flush(): Promise<FlushResult> {
+    for (const frames of this.frames) frames.flush();
+    const pack = this.pack;
+    this.pack = undefined;
+    let frames: FramePayload[] = [];
+    if (pack !== undefined) {
+      if (pack.size < STANDS_ALONE) frames = pack.dissolve();
+      else this.finish(pack);
+    }
+    await Promise.all(this.finishing);
+    this.throwFailure();
+    return { kind: 'flush', packs: this.takeFinished(), frames };
+  }
+
+  private file(path: ByteString, classHint: number, index: number, result: FilesResult): Uint8Array {
+    const stats = result.stats.subarray(index * STAT_FIELDS, (index + 1) * STAT_FIELDS);
+    stats[Stat.started] = Date.now();
+    this.beginContent();
+    let fd: number;
+    try {
+      fd = openFileAt(CWD, path);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      stats[Stat.status] =
+        code === 'ENOENT' || code === 'ENOTDIR'
+          ? ReadStatus.vanished
+          : code === 'ELOOP'
+            ? ReadStatus.retyped
+            : ReadStatus.unreadable;
+      result.errors.push([index, message]);
+      return EMPTY;
+    }
+    try {
+      statFd(fd, this.stat);
+      if (!this.stat.isFile) {
+        stats[Stat.status] = ReadStatus.retyped;
+        return EMPTY;
+      }
+      const chunkClass = this.readContent(fd, this.stat, classHint);
+      const xattrs = readXattrs(fd);
+      if (xattrs.length > 0) result.xattrs.push([index, xattrs]);
+      statFd(fd, this.statAfter);
+      return this.describe(stats, chunkClass, result);
+    } catch (error) {
+      stats[Stat.status] = ReadStatus.unreadable;
+      result.errors.push([index, (error as Error).message]);
+      if (!(error as NodeJS.ErrnoException).code) throw error;
+      return EMPTY;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Fills a file's row of the result from the metadata before reading; returns the ids that its entry names. */
+  private describe(stats: Float64Array, chunkClass: ChunkClass, result: FilesResult): Uint8Array {
+    const before = this.stat;
+    const after = this.statAfter;
+    const size = this.sizes.reduce((sum, n) => sum + n, 0);
+    const moved =
+      size !== before.size ||
+      after.size !== before.size ||
+      after.mtimeSec !== before.mtimeSec ||
+      after.mtimeNsec !== before.mtimeNsec ||
+      after.ctimeSec !== before.ctimeSec ||
+      after.ctimeNsec !== before.ctimeNsec;
+    stats[Stat.status] = moved ? ReadStatus.changed : ReadStatus.ok;
+    stats[Stat.mode] = before.perm;
+    stats[Stat.uid] = before.uid;
+    stats[Stat.gid] = before.gid;
+    stats[Stat.size] = size;
+    stats[Stat.mtimeSec] = before.mtimeSec;
+    stats[Stat.mtimeNsec] = before.mtimeNsec;
+    stats[Stat.ctimeSec] = before.ctimeSec;
+    stats[Stat.ctimeNsec] = before.ctimeNsec;
+    stats[Stat.ino] = before.ino;
+    stats[Stat.nlink] = before.nlink;
+    const list = buildChunkList(this.ids.subarray(0, this.sizes.length * ID_LENGTH), this.sizes, (bytes) => {
+      const id = new Uint8Array(ID_LENGTH);
+      this.hashNode(bytes, 0, bytes.length, id, 0);
+      result.nodes.push({ id, bytes });
+      return id;
+    });
+    stats[Stat.cut] = (list.depth << 1) | chunkClass;
+    stats[Stat.idCount] = list.ids.length / ID_LENGTH;
+    return list.ids.slice();
+  }
+
+  /** Reads an open file to its end, from data to data where it has holes. */
+  private readContent(fd: number, stat: StatBuffer, classHint: number): ChunkClass {
+    const isSparse = stat.blocks * 512 + SMALLEST_HOLE <= stat.size;
+    if (!isSparse) return this.readExtent(fd, 0, Number.POSITIVE_INFINITY, classHint);
+    let chunkClass: number = classHint;
+    let at = 0;
+    while (at < stat.size) {
+      const data = Math.min(nextData(fd, at) ?? stat.size, stat.size);
+      let begin = at;
+      if (data - at >= SMALLEST_HOLE) {
+        this.addHole(data - at);
+        begin = data;
+      }
+      at = data;
+      if (data >= stat.size) {
+        if (begin < data) chunkClass = this.readExtent(fd, begin, data, chunkClass);
+        break;
+      }
+      // Holes too small to be worth naming are read together with the data around them.
+      let end = nextHole(fd, data);
+      for (;;) {
+        if (end >= stat.size) break;
+        const next = Math.min(nextData(fd, end) ?? stat.size, stat.size);
+        if (next - end >= SMALLEST_HOLE) break;
+        end = next >= stat.size ? stat.size : nextHole(fd, next);
+      }
+      chunkClass = this.readExtent(fd, begin, Math.min(end, stat.size), chunkClass);
+      at = Math.min(end, stat.size);
+    }
+    return chunkClass === 1 ? 1 : 0;
+  }
+
+  /** Reads [from, to) of a file, or to its end, cutting and storing on the way. */
+  private readExtent(fd: number, from: number, to: number, classHint: number): ChunkClass {
+    const { chunker } = this;
+    const buffer = chunker.buffer;
+    let start = 0;
+    let end = 0;
+    let scanned = 0;
+    let position = from;
+    let eof = false;
+    let chunkClass = classHint;
+    while (!eof) {
+      while (!eof && end < buffer.length) {
+        const want = Math.min(buffer.length - end, to - position);
+        const got = want === 0 ? 0 : readSync(fd, buffer, end, want, position);
+        this.bytesRead += got;
+        this.throttle.count(got);
+        end += got;
+        position += got;
+        // A short read at the size that was seen is the end; a file that grows meanwhile is noticed by its times.
+        eof = got === 0 || position >= to || (got < want && position >= this.stat.size);
+      }
+      if (chunkClass === CLASS_UNKNOWN) chunkClass = this.sampleClass(buffer, start, end);
+      for (const cut of chunker.cutAll(this.parts.chunkers[chunkClass as ChunkClass], { start, end, scanned, eof })) {
+        this.addChunk(buffer, start, cut, chunkClass as ChunkClass);
+        start = cut;
+      }
+      buffer.copyWithin(0, start, end);
+      scanned = end - start;
+      end = scanned;
+      start = 0;
+    }
+    return chunkClass as ChunkClass;
+  }
+
+  private readRange(task: RangeTask): void {
+    const fd = openFileAt(CWD, task.path);
+    try {
+      const buffer = this.chunker.buffer;
+      let position = task.offset;
+      for (const length of task.lengths) {
+        let got = 0;
+        while (got < length) {
+          const n = readSync(fd, buffer, got, length - got, position + got);
+          if (n === 0) throw new Error('the file became shorter while it was read');
+          got += n;
+        }
+        this.bytesRead += length;
+        this.throttle.count(length);
+        this.addChunk(buffer, 0, length, task.chunkClass);
+        position += length;
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Class 1 (large chunks) for what does not compress, judged by samples of what has been read. */
+  private sampleClass(buffer: Uint8Array, start: number, end: number): ChunkClass {
+    const size = end - start;
+    if (size < SAMPLED_FROM) return 0;
+    let saved = 0;
+    for (let i = 0; i < 3; i++) {
+      const at = start + Math.floor(((size - SAMPLE) * i) / 2);
+      const compressed = this.sampler.compress(buffer.subarray(at, at + SAMPLE)).length;
+      saved += SAMPLE - Math.min(compressed, SAMPLE);
+    }
+    return saved < (3 * SAMPLE) / 32 ? 1 : 0;
+  }
+
+  private beginContent(): void {
+    this.sizes = [];
+  }
+
+  private addHole(length: number): void {
+    this.ids = roomFor(this.ids, this.sizes.length);
+    this.ids.set(holeId(length), this.sizes.length * ID_LENGTH);
+    this.sizes.push(length);
+  }
+
+  private addChunk(buffer: Uint8Array, start: number, end: number, chunkClass: ChunkClass): void {
+    this.ids = roomFor(this.ids, this.sizes.length);
+    const at = this.sizes.length * ID_LENGTH;
+    this.hash(buffer, start, end, this.ids, at);
+    this.sizes.push(end - start);
+    this.parts.claims.claim(this.ids, at, this.claim);
+    if (!this.claim.isNew) return;
+    this.bytesNew += end - start;
+    this.frames[chunkClass].add(buffer, start, end, this.ids, at);
+  }
+
+  private store(frame: FramePayload): void {
+    this.pack ??= new PackWriter(this.parts.store, this.parts.keyring, 'data', this.parts.origin);
+    this.pack.add(frame);
+    if (!this.pack.full) return;
+    this.finish(this.pack);
+    this.pack = undefined;
+  }
+
+  /** Finishes a pack beside the work that goes on. A failure surfaces at the end of the task. */
+  private finish(pack: PackWriter): void {
+    const done: Promise<void> = pack.finish().then(
+      (finished) => {
+        this.finished.push(finished);
+        this.finishing.delete(done);
+      },
+      (error: unknown) => {
+        this.failure ??= error;
+        this.finishing.delete(done);
+      },
+    );
+    this.finishing.add(done);
+  }
+
+  private async settle(result: FilesResult | RangeResult): Promise<void> {
+    // One pack may be on its way to the disk while the next is filled; more would only pile up.
+    while (this.finishing.size > 1) await Promise.race(this.finishing);
+    this.throwFailure();
+    result.packs = this.takeFinished();
+    result.bytesRead = this.bytesRead;
+    result.bytesNew = this.bytesNew;
+    this.bytesRead = 0;
+    this.bytesNew = 0;
+  }
+
+  private takeFinished(): FinishedPack[] {
+    const packs = this.finished;
+    this.finished = [];
+    return packs;
+  }
+
+  private throwFailure(): void {
+    if (this.failure !== undefined) throw this.failure;
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+
+function roomFor(ids: Uint8Array, count: number): Uint8Array {
+  if ((count + 1) * ID_LENGTH <= ids.length) return ids;
+  const larger = new Uint8Array(ids.length * 2);
+  larger.set(ids);
+  return larger;
+}
+
+/** All extended attributes of an open file, sorted by name. */
+function readXattrs(fd: number): [ByteString, Uint8Array][] {
+  const names = listXattrsFd(fd);
+  if (names.length === 0) return [];
+  const pairs: [ByteString, Uint8Array][] = [];
+  for (const name of names) {
+    const value = getXattrFd(fd, name);
+    if (value !== null) pairs.push([name, value]);
+  }
+  return pairs;
+}

@@ -1,0 +1,127 @@
+import type { ByteString } from '../../bytes.js';
+import type { KeyringData } from '../../crypto/keyring.js';
+import type { ChunkerParams } from '../../chunk/index.js';
+import type { SharedClaims } from './claim-table.js';
+import type { FinishedPack, FramePayload, PackOrigin } from './pack-writer.js';
+
+/** What every ingest worker is started with. */
+export interface IngestSetup {
+  storeUrl: string;
+  storeOptions: unknown;
+  keyring: KeyringData;
+  origin: PackOrigin;
+  claims: SharedClaims;
+  /** Flat file with the ids of known blobs. */
+  knownIds: string;
+  /** Chunker parameters of class 0 and class 1. */
+  chunkers: [ChunkerParams, ChunkerParams];
+  /** zstd level; 0 stores raw. */
+  level: number;
+  /** Bytes per second that this worker may read; 0 for no limit. */
+  limitRead: number;
+}
+
+/** How reading a file went. The numbers are used in the stats column. */
+export const ReadStatus = {
+  ok: 0,
+  /** Size or times moved while it was read. What was read is stored. */
+  changed: 1,
+  /** It could not be read to its end. */
+  unreadable: 2,
+  /** It was gone. */
+  vanished: 3,
+  /** It is no regular file any more. */
+  retyped: 4,
+} as const;
+export type ReadStatus = (typeof ReadStatus)[keyof typeof ReadStatus];
+
+/** Class unknown: the worker samples. */
+export const CLASS_UNKNOWN = 2;
+
+/** Some files to be read whole, in scan order. */
+export interface FilesTask {
+  kind: 'files';
+  /** Absolute paths, each preceded by its length as 32-bit little-endian. */
+  paths: Uint8Array;
+  count: number;
+  /** Per file 0, 1 or CLASS_UNKNOWN. */
+  classes: Uint8Array;
+  /** All levels of the claim table. */
+  levels: SharedArrayBuffer[];
+}
+
+/** A stretch of a big file whose cuts are known. */
+export interface RangeTask {
+  kind: 'range';
+  path: ByteString;
+  offset: number;
+  lengths: Uint32Array;
+  chunkClass: 0 | 1;
+  levels: SharedArrayBuffer[];
+}
+
+/** Gives up the open frames and packs. Every worker must get exactly one, so each waits until all have one. */
+export interface FlushTask {
+  kind: 'flush';
+  /** One 32-bit counter of workers that have arrived. */
+  barrier: SharedArrayBuffer;
+  workers: number;
+}
+
+export type IngestTask = FilesTask | RangeTask | FlushTask;
+
+/** Numbers per file in FilesResult.stats. */
+export const STAT_FIELDS = 14;
+/** Their places. */
+export const Stat = {
+  status: 0,
+  mode: 1,
+  uid: 2,
+  gid: 3,
+  size: 4,
+  mtimeSec: 5,
+  mtimeNsec: 6,
+  ctimeSec: 7,
+  ctimeNsec: 8,
+  ino: 9,
+  nlink: 10,
+  cut: 11,
+  idCount: 12,
+  started: 13,
+} as const;
+
+/** What came of a FilesTask, file by file in its order. */
+export interface FilesResult {
+  kind: 'files';
+  /** STAT_FIELDS numbers per file; `started` is when reading began, milliseconds since 1970. */
+  stats: Float64Array;
+  /** Ids of all files, one file after the other. */
+  ids: Uint8Array;
+  errors: [file: number, message: string][];
+  xattrs: [file: number, pairs: [ByteString, Uint8Array][]][];
+  /** Chunk-list nodes of big files. */
+  nodes: { id: Uint8Array; bytes: Uint8Array }[];
+  bytesRead: number;
+  /** Bytes of new blobs before compression. */
+  bytesNew: number;
+  packs: FinishedPack[];
+}
+
+export interface RangeResult {
+  kind: 'range';
+  ids: Uint8Array;
+  bytesRead: number;
+  bytesNew: number;
+  packs: FinishedPack[];
+  /** Set when the file could not be read there any more. */
+  error?: string;
+}
+
+export interface FlushResult {
+  kind: 'flush';
+  packs: FinishedPack[];
+  /** Frames of a pack that was too small to stand alone. */
+  frames: FramePayload[];
+}
+
+export type IngestResult = FilesResult | RangeResult | FlushResult;

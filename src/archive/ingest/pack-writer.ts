@@ -1,0 +1,150 @@
+import { createHash, type Hash, randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import { join } from 'node:path';
+import type { Keyring } from '../../crypto/keyring.js';
+import { ID_LENGTH } from '../../format/entry.js';
+import { createSealer, DIRECTORY_FRAME, type ObjectCipher, ObjectKind } from '../../format/object.js';
+import { encodeDirectory, FRAME_OVERHEAD, type FrameInfo, PACK_HEADER_LENGTH } from '../../format/pack.js';
+import { type ObjectStore, objectPath } from '../../store/index.js';
+
+/** Packs hold one kind of blob: pieces of files, or metadata (listings and chunk lists). */
+export type PackKind = 'data' | 'meta';
+
+/** A pack that is durable in the store. */
+export interface FinishedPack {
+  /** Name: 64 hex digits. */
+  name: string;
+  kind: PackKind;
+  /** Bytes of the object. */
+  size: number;
+  /** As an index names it. */
+  directory: Uint8Array;
+}
+
+/** Blobs that go into one frame: what is to be stored (compressed or raw) and what it holds. */
+export interface FramePayload {
+  data: Uint8Array;
+  raw: boolean;
+  /** Concatenated ids and plain lengths of the blobs, in order. */
+  ids: Uint8Array;
+  lengths: Uint32Array;
+}
+
+/** A pack is finished when it has grown to this many bytes. */
+export const PACK_TARGET = 24 * 1024 * 1024;
+
+/** Who writes packs: the run they belong to and the key that signs for them. */
+export interface PackOrigin {
+  /** 16 bytes */
+  run: Uint8Array;
+  /** Public signing key, 32 bytes. */
+  writer: Uint8Array;
+}
+
+/** Writes one pack: frames are sealed and appended to a temporary file, then the directory closes it. */
+export class PackWriter {
+  /** Bytes written so far. */
+  size = PACK_HEADER_LENGTH;
+  private readonly kind: PackKind;
+  private readonly origin: PackOrigin;
+  private readonly store: ObjectStore;
+  private readonly cipher: ObjectCipher;
+  private readonly path: string;
+  private readonly fd: number;
+  private readonly hash: Hash = createHash('sha256');
+  private readonly frames: FrameInfo[] = [];
+  private readonly ids: Uint8Array[] = [];
+  private readonly lengths: Uint32Array[] = [];
+  private blobs = 0;
+
+  constructor(store: ObjectStore, keyring: Keyring, kind: PackKind, origin: PackOrigin) {
+    this.store = store;
+    this.kind = kind;
+    this.origin = origin;
+    const sealer = createSealer(keyring, kind === 'data' ? ObjectKind.pack : ObjectKind.metaPack);
+    this.cipher = sealer.cipher;
+    this.path = join(store.spoolDir(), `${randomBytes(8).toString('hex')}.pack`);
+    this.fd = fs.openSync(this.path, 'wx+', 0o600);
+    this.write(sealer.header, 0);
+  }
+
+  /** Whether the pack has reached its size. */
+  get full(): boolean {
+    return this.size >= PACK_TARGET;
+  }
+
+  /** Seals and appends one frame. */
+  add(frame: FramePayload): void {
+    const sealed = this.cipher.seal(this.frames.length, frame.data);
+    const count = frame.lengths.length;
+    let plainLength = 0;
+    for (const length of frame.lengths) plainLength += length;
+    this.frames.push({
+      offset: this.size,
+      length: frame.data.length + FRAME_OVERHEAD,
+      raw: frame.raw,
+      firstBlob: this.blobs,
+      blobs: count,
+      plainLength,
+    });
+    this.ids.push(frame.ids.slice(0, count * ID_LENGTH));
+    this.lengths.push(frame.lengths);
+    this.blobs += count;
+    this.write(sealed, this.size);
+    this.size += sealed.length;
+  }
+
+  /** Closes the pack and puts it into the store; it is durable when the promise resolves. */
+  async finish(): Promise<FinishedPack> {
+    const directory = this.encodeDirectory();
+    const sealed = this.cipher.seal(DIRECTORY_FRAME, directory);
+    const end = new Uint8Array(sealed.length + 4);
+    end.set(sealed);
+    new DataView(end.buffer).setUint32(sealed.length, sealed.length, true);
+    this.write(end, this.size);
+    this.size += end.length;
+    const name = this.hash.digest('hex');
+    fs.closeSync(this.fd);
+    await this.store.putFile(objectPath('packs', name), this.path);
+    return { name, kind: this.kind, size: this.size, directory };
+  }
+
+  /** Gives the pack up and hands back its frames, still compressed, so that another pack can take them. */
+  dissolve(): FramePayload[] {
+    const payloads = this.frames.map((frame, i) => {
+      const sealed = new Uint8Array(frame.length);
+      fs.readSync(this.fd, sealed, 0, frame.length, frame.offset);
+      return { data: this.cipher.open(i, sealed), raw: frame.raw, ids: this.ids[i], lengths: this.lengths[i] };
+    });
+    this.abandon();
+    return payloads;
+  }
+
+  /** Gives the pack up. */
+  abandon(): void {
+    fs.closeSync(this.fd);
+    fs.rmSync(this.path, { force: true });
+  }
+
+  private encodeDirectory(): Uint8Array {
+    const lengths = new Uint32Array(this.blobs);
+    let at = 0;
+    for (const part of this.lengths) {
+      lengths.set(part, at);
+      at += part.length;
+    }
+    return encodeDirectory({ ...this.origin, frames: this.frames, ids: Buffer.concat(this.ids), lengths });
+  }
+
+  private write(bytes: Uint8Array, position: number): void {
+    this.hash.update(bytes);
+    let done = 0;
+    while (done < bytes.length) done += fs.writeSync(this.fd, bytes, done, bytes.length - done, position + done);
+  }
+}
+
+/** A fresh run id. */
+export function newRunId(): Uint8Array {
+  return randomBytes(16);
+}
+

@@ -1,0 +1,58 @@
+import { availableParallelism } from 'node:os';
+import { Piscina } from 'piscina';
+import { workerFile } from '../worker-file.js';
+import type {
+  FilesResult,
+  FilesTask,
+  FlushResult,
+  FlushTask,
+  IngestSetup,
+  RangeResult,
+  RangeTask,
+} from './messages.js';
+
+/** How many workers to use: half the logical cores, at least 2, unless the config says. */
+export function workerCount(configured?: number): number {
+  return configured ?? Math.max(2, Math.floor(availableParallelism() / 2));
+}
+
+/** The ingest workers, as seen from the main thread. */
+export class IngestPool {
+  readonly workers: number;
+  private readonly piscina: Piscina;
+
+  constructor(setup: IngestSetup, workers: number) {
+    this.workers = workers;
+    this.piscina = new Piscina({
+      filename: workerFile('ingest'),
+      workerData: setup,
+      minThreads: workers,
+      maxThreads: workers,
+      // A worker that slept in Atomics.wait between tasks could not finish its packs meanwhile.
+      atomics: 'disabled',
+      resourceLimits: { maxOldGenerationSizeMb: 256 },
+    });
+  }
+
+  /** Has some files read whole. */
+  files(task: FilesTask): Promise<FilesResult> {
+    return this.piscina.run(task, { transferList: [task.paths.buffer as ArrayBuffer] }) as Promise<FilesResult>;
+  }
+
+  /** Has a stretch of a big file stored. */
+  range(task: RangeTask): Promise<RangeResult> {
+    return this.piscina.run(task) as Promise<RangeResult>;
+  }
+
+  /** Has every worker store what it holds. No other task may be under way. */
+  flush(): Promise<FlushResult[]> {
+    const barrier = new SharedArrayBuffer(4);
+    const task: FlushTask = { kind: 'flush', barrier, workers: this.workers };
+    return Promise.all(Array.from({ length: this.workers }, () => this.piscina.run(task) as Promise<FlushResult>));
+  }
+
+  /** Ends the workers, finished or not. */
+  async close(): Promise<void> {
+    await this.piscina.destroy();
+  }
+}

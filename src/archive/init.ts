@@ -1,0 +1,163 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { openCatalog } from '../catalog/index.js';
+import { decodeKeyFile, encodeKeyFile } from '../crypto/key-file.js';
+import { createFullKeyring, type Keyring, keyringForRole } from '../crypto/keyring.js';
+import { native } from '../crypto/native.js';
+import { encodeRecoveryKey } from '../crypto/recovery-key.js';
+import { ExitCode, UserError } from '../errors.js';
+import { sealCert } from '../format/cert.js';
+import { makeConfig } from '../format/config-json.js';
+import { sealSlot, type SlotSecret } from '../format/slot.js';
+import { type ObjectStore, objectPath, openStore } from '../store/index.js';
+import type { Context } from './context.js';
+import { readerPage, storeReadme } from './reader-page.js';
+import { unlockStore } from './repository.js';
+import type { InitOptions, InitResult } from './types.js';
+
+/**
+ * Makes what is missing of key and store, and never overwrites either. On a store that is there, the key must open it:
+ * otherwise exit 12, and nothing is made. Doing it again changes nothing.
+ */
+export async function init(context: Context, options: InitOptions): Promise<InitResult> {
+  const { config } = context;
+  const existing = await openExisting(context);
+  if (existing !== undefined) {
+    try {
+      const { keyring } = await unlockStore(context, existing);
+      return describe(context, options, existing, keyring, { key: false, store: false });
+    } finally {
+      await existing.close();
+    }
+  }
+  if (options.unlockWith === 'recovery')
+    throw new UserError(
+      ExitCode.noStore,
+      `no store to join at ${config.store.url}; give the place of the store that the recovery key belongs to`,
+    );
+  const secret = await firstSecret(context, options);
+  const store = await openStore(config.store.url, { create: true, tableDir: config.tableDir, command: 'init' });
+  try {
+    const keyring = createFullKeyring(native);
+    const recovery = options.recovery ? randomBytes(32) : undefined;
+    await makeStore(context, store, keyring, secret.slot, recovery, options.shared);
+    const outcome = await openCatalog({
+      dir: config.tableDir,
+      storeId: keyring.storeIdHex,
+      access: 'write',
+      create: true,
+      waitLock: context.waitLock,
+    });
+    if (outcome.kind === 'ok') outcome.catalog.close();
+    const result = describe(context, options, store, keyring, { key: secret.made, store: true });
+    return recovery === undefined ? result : { ...result, recovery_key: encodeRecoveryKey(native, recovery) };
+  } finally {
+    await store.close();
+  }
+}
+
+/** The store if there is one. A place without one is no error here. */
+async function openExisting(context: Context): Promise<ObjectStore | undefined> {
+  const { config } = context;
+  try {
+    return await openStore(config.store.url, { tableDir: config.tableDir, command: 'init' });
+  } catch (error) {
+    if (error instanceof UserError && error.exit === ExitCode.noStore) return undefined;
+    throw error;
+  }
+}
+
+/** The secret of the first slot. A key file that is there is used, never overwritten. */
+async function firstSecret(context: Context, options: InitOptions): Promise<{ slot: SlotSecret; made: boolean }> {
+  if (options.unlockWith === 'passphrase')
+    return { slot: { method: 'passphrase', text: await context.newPassphrase(false) }, made: false };
+  const { keyPath } = context.config;
+  if (existsSync(keyPath))
+    return { slot: { method: 'key-file', bytes: decodeKeyFile(readFileSync(keyPath), keyPath) }, made: false };
+  const bytes = randomBytes(32);
+  writeKeyFile(keyPath, bytes);
+  return { slot: { method: 'key-file', bytes }, made: true };
+}
+
+/** Writes a key file that only its owner can read, durably, and never over another. */
+export function writeKeyFile(path: string, bytes: Uint8Array): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const fd = openSync(path, 'wx', 0o600);
+    try {
+      writeSync(fd, encodeKeyFile(bytes));
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw new UserError(
+      ExitCode.failed,
+      `cannot write the key file, ${path} (${(error as NodeJS.ErrnoException).code}); choose another key_path`,
+      { cause: error },
+    );
+  }
+}
+
+/** Puts slots, certificate and documents, and config.json last: a store without it is none, so a killed init is repeated. */
+async function makeStore(
+  context: Context,
+  store: ObjectStore,
+  keyring: Keyring,
+  secret: SlotSecret,
+  recovery: Uint8Array | undefined,
+  shared: boolean,
+): Promise<void> {
+  const created = BigInt(Date.now()) * 1_000_000n;
+  const put = (folder: 'keys' | 'certs', object: { name: string; bytes: Uint8Array }): Promise<void> =>
+    store.put(objectPath(folder, object.name), object.bytes);
+  await put('keys', await sealSlot(keyring, secret, { created, label: context.config.source }));
+  await put('certs', sealCert(keyring, { signer: keyring.signer(), role: 'full', sources: '*', created }));
+  if (recovery !== undefined) {
+    // Whoever uses the recovery key signs with a key of its own, so what it wrote can be told apart.
+    const recovered = keyringForRole(keyring, 'full');
+    const slot = { method: 'recovery', bytes: recovery } as const;
+    await put('keys', await sealSlot(recovered, slot, { created, label: 'recovery key' }));
+    await put('certs', sealCert(keyring, { signer: recovered.signer(), role: 'full', sources: '*', created }));
+  }
+  await store.put('README.txt', storeReadme(), { replace: true });
+  const page = readerPage();
+  if (page !== undefined) await store.put('restore.html', page, { replace: true });
+  const mode = shared || store.kind !== 'local' ? 'shared' : 'exclusive';
+  const text = makeConfig(keyring, { mode, created: new Date().toISOString().replace(/\.\d+Z$/, 'Z') });
+  await store.put('config.json', Buffer.from(text));
+  await unlockStore(contextWith(context, secret), store);
+}
+
+/** The same context, opening with the secret that was just made (for the copies beside the catalog). */
+function contextWith(context: Context, secret: SlotSecret): Context {
+  return {
+    ...context,
+    async *unlock() {
+      if (secret.method === 'passphrase') yield { kind: 'passphrase' as const, text: secret.text };
+      else
+        yield {
+          kind: 'key-file' as const,
+          path: context.config.keyPath,
+          content: Buffer.from(encodeKeyFile(secret.bytes)),
+        };
+    },
+  };
+}
+
+function describe(
+  context: Context,
+  options: InitOptions,
+  store: ObjectStore,
+  keyring: Keyring,
+  created: { key: boolean; store: boolean },
+): InitResult {
+  return {
+    config: context.configFile,
+    key: options.unlockWith === 'key-file' ? context.config.keyPath : null,
+    store: store.url,
+    store_id: keyring.storeIdHex,
+    created: { config: false, ...created },
+  };
+}

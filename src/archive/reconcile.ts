@@ -1,0 +1,433 @@
+import type { Catalog, SnapshotInput, SnapshotRow, SourceId } from '../catalog/index.js';
+import { applyListing, forgetSnapshots, resetSource } from '../catalog/index.js';
+import type { Keyring } from '../crypto/keyring.js';
+import { ExitCode, FormatError, UserError } from '../errors.js';
+import { type Cert, openCert } from '../format/cert.js';
+import { openIndex } from '../format/index-object.js';
+import { decodeDirectory } from '../format/pack.js';
+import { openRecord, openTombstone, type StoreRecord } from '../format/record.js';
+import {
+  openSnapshot,
+  openSnapshotHeader,
+  type SnapshotBody,
+  type SnapshotHeader,
+} from '../format/snapshot.js';
+import { type NamedRecord, Trust } from '../format/trust.js';
+import { compress, decompress } from '../format/zstd.js';
+import { type Folder, type ListedObject, type ObjectStore, objectPath } from '../store/index.js';
+import { BlobIndex, readable } from './blob-index.js';
+import { BlobReader } from './blob-reader.js';
+import type { Context } from './context.js';
+import { listingSegments } from './listing-reader.js';
+import { indexFile } from './repository.js';
+
+export const zstdCodec = { compress, decompress };
+
+/** What is needed to compare a catalog with its store. */
+export interface ReconcileParts {
+  context: Context;
+  store: ObjectStore;
+  keyring: Keyring;
+  catalog: Catalog;
+}
+
+/** What the comparison found. */
+export interface Reconciled {
+  trust: Trust;
+  /** Packs as the store lists them. */
+  packs: ListedObject[];
+  /** Names of the snapshots that the store lists. */
+  snapshots: Set<string>;
+  /** Packs that were known and are gone, cut or doomed. */
+  lostPacks: number;
+  /** Objects that could not be opened. */
+  unreadable: { path: string; message: string }[];
+}
+
+/** How the comparison goes on. */
+export interface ReconcileOptions {
+  /** When the store lacks snapshots that nobody forgot: stop, take the store's word, or only say so. */
+  rollback: 'stop' | 'accept' | 'warn';
+}
+
+/**
+ * Brings a catalog up to what its store holds: the catalog may be wrong about the store, because another machine wrote,
+ * a copy was put back, or a run was killed. The store's folders are listed in the order in which objects depend on each
+ * other, so that nothing is listed whose needs were listed too early.
+ */
+export async function reconcile(parts: ReconcileParts, options: ReconcileOptions): Promise<Reconciled> {
+  const { store, catalog, keyring } = parts;
+  const snapshots = await store.list('snapshots');
+  const records = await store.list('records');
+  const indexes = await store.list('index');
+  const tombstones = await store.list('tombstones');
+  const certs = await store.list('certs');
+  const packs = await store.list('packs');
+  const unreadable: Reconciled['unreadable'] = [];
+
+  const opened = await readRecords(parts, records, unreadable);
+  const trust = new Trust(
+    Buffer.from(keyring.shared.rootPublic).toString('hex'),
+    await readCerts(parts, certs, unreadable),
+    opened,
+  );
+  const present = new Set(snapshots.map(({ name }) => name));
+  settleSealedRuns(catalog, present);
+  await mergeIndexes(parts, trust, indexes, unreadable);
+  const doomed = await readTombstones(parts, trust, tombstones, unreadable);
+  const state = catalog.packs.reconcile(packs, doomed);
+  const replaced = await mergeSnapshots(parts, trust, snapshots, unreadable);
+  await dropMissing(parts, present, forgottenBy(opened, trust, catalog), replaced, options);
+  applyRecords(catalog, trust, opened);
+  return {
+    trust,
+    packs,
+    snapshots: present,
+    lostPacks: state.missing.length + state.short.length + state.tombstoned.length,
+    unreadable,
+  };
+}
+
+/** For readers that take the catalog as it is, because a backup holds it. */
+export function nothingCompared(keyring: Keyring): Reconciled {
+  const trust = new Trust(Buffer.from(keyring.shared.rootPublic).toString('hex'), []);
+  return { trust, packs: [], snapshots: new Set(), lostPacks: 0, unreadable: [] };
+}
+
+/** A run that was sealed is complete if its snapshot is in the store, and never happened if not. */
+function settleSealedRuns(catalog: Catalog, present: Set<string>): void {
+  for (const { run, snapshot } of catalog.runs.sealed()) {
+    if (present.has(snapshot.name)) catalog.runs.complete(run);
+    else catalog.runs.discard(run);
+  }
+}
+
+/** Reads an object and opens it; one that cannot be opened is noted and passed over. */
+async function tryOpen<T>(
+  store: ObjectStore,
+  folder: Folder,
+  name: string,
+  unreadable: Reconciled['unreadable'],
+  open: (bytes: Uint8Array) => T,
+): Promise<T | undefined> {
+  const path = objectPath(folder, name);
+  try {
+    return open(await store.read(path));
+  } catch (error) {
+    if (!(error instanceof FormatError || error instanceof UserError)) throw error;
+    unreadable.push({ path, message: error.message });
+    return undefined;
+  }
+}
+
+async function readCerts(
+  { store, keyring }: ReconcileParts,
+  listed: ListedObject[],
+  unreadable: Reconciled['unreadable'],
+): Promise<Cert[]> {
+  const certs: Cert[] = [];
+  for (const { name } of listed) {
+    const cert = await tryOpen(store, 'certs', name, unreadable, (bytes) => openCert(keyring, bytes));
+    if (cert !== undefined) certs.push(cert);
+  }
+  return certs;
+}
+
+async function readRecords(
+  { store, keyring }: ReconcileParts,
+  listed: ListedObject[],
+  unreadable: Reconciled['unreadable'],
+): Promise<NamedRecord[]> {
+  const records: NamedRecord[] = [];
+  for (const { name } of listed) {
+    const opened = await tryOpen(store, 'records', name, unreadable, (bytes) => openRecord(keyring, bytes));
+    if (opened !== undefined) records.push({ name, ...opened });
+  }
+  return records.sort((a, b) => (a.record.time < b.record.time ? -1 : a.record.time > b.record.time ? 1 : 0));
+}
+
+async function readTombstones(
+  { store, keyring }: ReconcileParts,
+  trust: Trust,
+  listed: ListedObject[],
+  unreadable: Reconciled['unreadable'],
+): Promise<Set<string>> {
+  const doomed = new Set<string>();
+  for (const { name } of listed) {
+    const opened = await tryOpen(store, 'tombstones', name, unreadable, (bytes) => openTombstone(keyring, bytes));
+    if (opened !== undefined && trust.countsAsFull(opened.signer, name))
+      for (const pack of opened.tombstone.packs) doomed.add(pack);
+  }
+  return doomed;
+}
+
+/** Takes the pack rows of indexes that the catalog has not seen yet. */
+async function mergeIndexes(
+  { store, keyring, catalog }: ReconcileParts,
+  trust: Trust,
+  listed: ListedObject[],
+  unreadable: Reconciled['unreadable'],
+): Promise<void> {
+  const merged = catalog.objects.names('index');
+  const listedNames = new Set(listed.map(({ name }) => name));
+  for (const { name } of listed) {
+    if (merged.has(name)) continue;
+    const opened = await tryOpen(store, 'index', name, unreadable, (bytes) => openIndex(keyring, bytes, zstdCodec));
+    if (opened === undefined) continue;
+    const { index, signer } = opened;
+    const role = trust.roleOf(signer, name);
+    if (role === undefined) continue;
+    // A backup key may vouch for its own packs only; that a pack was opened counts from a full role alone.
+    const rows = index.packs.filter((pack) => role === 'full' || pack.writer === signer);
+    catalog.transaction(() => {
+      catalog.packs.add(
+        rows.map((pack) => ({
+          ...pack,
+          opened: pack.opened && role === 'full',
+          blobs: decodeDirectory(pack.directory).lengths.length,
+        })),
+      );
+      catalog.objects.add('index', name);
+    });
+  }
+  const gone = [...merged].filter((name) => !listedNames.has(name));
+  if (gone.length > 0) catalog.objects.remove('index', gone);
+}
+
+interface Unmerged {
+  name: string;
+  header: SnapshotHeader;
+  body: SnapshotBody | undefined;
+  signer: string;
+}
+
+/** Takes snapshots that the catalog does not know. Returns the names of those that others replace. */
+async function mergeSnapshots(
+  parts: ReconcileParts,
+  trust: Trust,
+  listed: ListedObject[],
+  unreadable: Reconciled['unreadable'],
+): Promise<Set<string>> {
+  const { store, keyring, catalog } = parts;
+  const fresh: Unmerged[] = [];
+  for (const { name } of listed) {
+    if (catalog.snapshots.get(name) !== undefined) continue;
+    const opened = await tryOpen(store, 'snapshots', name, unreadable, (bytes) =>
+      keyring.canRead ? openSnapshot(keyring, bytes) : { ...openSnapshotHeader(keyring, bytes), body: undefined },
+    );
+    if (opened !== undefined) fresh.push({ name, ...opened });
+  }
+  const replaced = replacedNames(catalog, trust, fresh);
+  const counting = fresh.filter((s) => !replaced.has(s.name));
+  counting.sort(
+    (a, b) =>
+      a.header.sequence - b.header.sequence || compare(a.header.time, b.header.time) || compare(a.name, b.name),
+  );
+  if (counting.length > 0) await addSnapshots(parts, trust, counting);
+  return replaced;
+}
+
+function replacedNames(catalog: Catalog, trust: Trust, fresh: Unmerged[]): Set<string> {
+  const replaced = new Set<string>();
+  for (const { name, header, signer } of fresh)
+    if (trust.countsAsFull(signer, name)) for (const old of header.replaces) replaced.add(old);
+  for (const row of catalog.snapshots.all())
+    if (row.state !== 'foreign') for (const old of row.replaces) replaced.add(old);
+  return replaced;
+}
+
+async function addSnapshots(parts: ReconcileParts, trust: Trust, snapshots: Unmerged[]): Promise<void> {
+  const { context, catalog, keyring, store } = parts;
+  const blobs = BlobIndex.load(catalog, indexFile(context.config.tableDir), readable);
+  const reader = new BlobReader(store, keyring, blobs);
+  const touched = new Set<SourceId>();
+  try {
+    for (const s of snapshots) {
+      const input = snapshotInput(s.name, s.header, s.body, s.signer);
+      if (!trust.mayWrite(s.signer, s.header.source, s.name)) {
+        const { source } = catalog.snapshots.lineageFor(`${s.header.source}`, input);
+        catalog.snapshots.add(source, input, 'foreign');
+        context.report.warn(`snapshot ${s.name.slice(0, 8)} of ${s.header.source} is signed by a key that may not write it`);
+        continue;
+      }
+      const { source, opened } = catalog.snapshots.lineageFor(s.header.source, input);
+      if (opened)
+        context.attention(
+          `snapshot ${s.name.slice(0, 8)} is a second child of one parent (a cloned machine?): ${s.header.source} goes on in two lineages`,
+        );
+      if (!keyring.canRead || s.header.kind === 'kept') {
+        catalog.snapshots.add(source, input, s.header.pending ? 'pending' : 'live');
+        if (s.header.kind === 'kept' && keyring.canRead) await mergeKept(catalog, reader, s);
+        continue;
+      }
+      const head = catalog.snapshots.sources().find((row) => row.id === source)?.head;
+      if (head !== undefined && head.seq >= s.header.sequence) {
+        catalog.snapshots.add(source, input, s.header.pending ? 'pending' : 'live');
+        touched.add(source);
+        continue;
+      }
+      await applyOne(catalog, reader, source, input);
+    }
+    for (const source of touched) await reapply(catalog, reader, source);
+  } finally {
+    blobs.close();
+  }
+}
+
+async function mergeKept(catalog: Catalog, reader: BlobReader, s: Unmerged): Promise<void> {
+  const { decodeSegment } = await import('../format/segment.js');
+  const entries = [];
+  for await (const child of listingSegments(s.header.listing, reader)) {
+    const segment = decodeSegment(await reader.read('listing', child.id));
+    for (let i = 0; i < segment.length; i++) entries.push(segment.entry(i));
+  }
+  catalog.kept.put(s.name, entries);
+}
+
+async function applyOne(catalog: Catalog, reader: BlobReader, source: SourceId, snapshot: SnapshotInput): Promise<void> {
+  if (snapshot.listing === undefined) throw new FormatError('a snapshot without listing');
+  await applyListing(catalog, {
+    source,
+    snapshot,
+    segments: listingSegments(snapshot.listing, reader),
+    fetch: (ids) => Promise.all(ids.map((id) => reader.read('listing', id))),
+  });
+  catalog.active.deriveUnsettled(source, snapshot.started);
+}
+
+/** A snapshot came in before ones that were there: the lineage's intervals are made anew, in order. */
+async function reapply(catalog: Catalog, reader: BlobReader, source: SourceId): Promise<void> {
+  resetSource(catalog, source);
+  const rows = catalog.snapshots.all().filter((row) => row.source === source && row.kind === 'taken' && row.state !== 'foreign');
+  rows.sort((a, b) => a.seq - b.seq || compare(a.time, b.time) || compare(a.name, b.name));
+  for (const row of rows) await applyOne(catalog, reader, source, row);
+}
+
+/** A snapshot's facts as the catalog keeps them. */
+export function snapshotInput(
+  name: string,
+  header: SnapshotHeader,
+  body: SnapshotBody | undefined,
+  signer: string,
+): SnapshotInput {
+  return {
+    name,
+    seq: header.sequence,
+    parent: header.parent ?? undefined,
+    time: header.time,
+    started: header.started,
+    mode: header.mode,
+    kind: header.kind,
+    pending: header.pending,
+    listing: header.listing,
+    signer,
+    catalogId: header.catalogId,
+    replaces: header.replaces,
+    body: body === undefined ? undefined : JSON.stringify(body),
+    tags: body?.tags ?? [],
+  };
+}
+
+/** The body of a snapshot as snapshotInput wrote it; undefined for a key that may not see it. */
+export function snapshotBody(row: SnapshotRow): SnapshotBody | undefined {
+  return row.body === undefined ? undefined : (JSON.parse(row.body) as SnapshotBody);
+}
+
+function forgottenBy(records: NamedRecord[], trust: Trust, catalog: Catalog): Set<string> {
+  const forgotten = new Set<string>();
+  for (const { name, record, signer } of records)
+    if (trust.counts(name, record, signer, originIn(catalog)))
+      if (record.type === 'forget' || record.type === 'replaced')
+        for (const snapshot of record.snapshots) forgotten.add(snapshot);
+  return forgotten;
+}
+
+function originIn(catalog: Catalog): (snapshot: string) => { source: string; signer: string } | undefined {
+  return (snapshot) => {
+    const row = catalog.snapshots.get(snapshot);
+    if (row === undefined || row.state === 'foreign' || row.signer === undefined) return undefined;
+    return { source: row.sourceName, signer: row.signer };
+  };
+}
+
+/** Drops what the store no longer has. A snapshot that nobody forgot is a rollback, and stops unless told otherwise. */
+async function dropMissing(
+  parts: ReconcileParts,
+  present: Set<string>,
+  forgotten: Set<string>,
+  replaced: Set<string>,
+  options: ReconcileOptions,
+): Promise<void> {
+  const { catalog, context } = parts;
+  const rows = catalog.snapshots.all();
+  const missing = rows.filter((row) => !present.has(row.name));
+  const unexplained = missing.filter(
+    (row) => !forgotten.has(row.name) && !replaced.has(row.name) && !catalog.snapshots.isForgotten(row.name),
+  );
+  if (unexplained.length > 0 && options.rollback === 'stop')
+    throw new UserError(
+      ExitCode.failed,
+      `the store lacks ${unexplained.length} snapshot(s) that it had, first ${unexplained[0].name.slice(0, 8)}: an old copy was put back, or they were deleted by hand, ${parts.store.url}; restore the store, or run 'backup-ninja backup --accept-rollback' to go on without them`,
+    );
+  if (unexplained.length > 0) context.attention(`${unexplained.length} snapshot(s) are gone from the store`);
+  const spared = new Set(options.rollback === 'warn' ? unexplained.map((row) => row.name) : []);
+  const dead = rows
+    .filter((row) => (!present.has(row.name) || replaced.has(row.name)) && !spared.has(row.name))
+    .map((row) => row.name);
+  if (dead.length > 0) await forgetInCatalog(parts, dead);
+}
+
+/** Takes snapshots out of the catalog, reading the listing of what becomes the newest where that is needed. */
+export async function forgetInCatalog(parts: ReconcileParts, names: string[]): Promise<void> {
+  const { catalog, context, keyring, store } = parts;
+  const blobs = BlobIndex.load(catalog, indexFile(context.config.tableDir), readable);
+  const reader = new BlobReader(store, keyring, blobs);
+  try {
+    await forgetSnapshots(catalog, names, (row) => {
+      if (row.listing === undefined) throw new FormatError('a snapshot without listing');
+      return {
+        segments: listingSegments(row.listing, reader),
+        fetch: (ids: Uint8Array[]) => Promise.all(ids.map((id) => reader.read('listing', id))),
+      };
+    });
+  } finally {
+    blobs.close();
+  }
+}
+
+/** Applies what records say of snapshots that are there. */
+function applyRecords(catalog: Catalog, trust: Trust, records: NamedRecord[]): void {
+  const tags = new Map<string, Set<string>>();
+  for (const { name, record, signer } of records) {
+    if (!trust.counts(name, record, signer, originIn(catalog))) continue;
+    applyRecord(catalog, record, tags);
+  }
+  for (const [snapshot, wanted] of tags) {
+    const now = catalog.snapshots.get(snapshot)?.tags ?? [];
+    if (now.length !== wanted.size || now.some((tag) => !wanted.has(tag)))
+      catalog.snapshots.setTags(snapshot, [...wanted].sort());
+  }
+}
+
+function applyRecord(catalog: Catalog, record: StoreRecord, tags: Map<string, Set<string>>): void {
+  if (record.type === 'tag') {
+    const row = catalog.snapshots.get(record.snapshot);
+    if (row === undefined) return;
+    const wanted = tags.get(row.name) ?? new Set(snapshotBody(row)?.tags ?? []);
+    for (const tag of record.add) wanted.add(tag);
+    for (const tag of record.remove) wanted.delete(tag);
+    tags.set(row.name, wanted);
+  } else if (record.type === 'complete') {
+    if (catalog.snapshots.get(record.snapshot)?.state === 'pending') catalog.snapshots.setPending(record.snapshot, false);
+  } else if (record.type === 'receipt') {
+    for (const { snapshot, received } of record.receipts) {
+      const row = catalog.snapshots.get(snapshot);
+      if (row !== undefined && (row.received === undefined || received < row.received))
+        catalog.snapshots.setReceived(snapshot, received);
+    }
+  }
+}
+
+function compare<T>(a: T, b: T): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

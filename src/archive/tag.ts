@@ -1,0 +1,33 @@
+import { sealRecord } from '../format/record.js';
+import { objectPath } from '../store/index.js';
+import type { Context } from './context.js';
+import { openRepository } from './repository.js';
+import type { TagOptions, TagResult } from './types.js';
+
+/** Adds and removes tags of a snapshot, by a record: the snapshot itself never changes. */
+export async function tag(context: Context, options: TagOptions): Promise<TagResult> {
+  const repository = await openRepository(context, { command: 'tag', lock: 'shared', catalog: 'write' });
+  try {
+    const { catalog, keyring, store } = repository;
+    keyring.requireWrite('tag');
+    if (options.remove.length > 0) keyring.requireFull("'tag --remove'");
+    const snapshot = await repository.snapshot(repository.sourceFor(options), options.snapshot);
+    const tags = new Set(snapshot.tags);
+    for (const added of options.add) tags.add(added);
+    for (const removed of options.remove) tags.delete(removed);
+    const wanted = [...tags].sort();
+    const { add, remove } = options;
+    const record = sealRecord(keyring, {
+      type: 'tag',
+      time: BigInt(Date.now()) * 1_000_000n,
+      snapshot: snapshot.name,
+      add,
+      remove,
+    });
+    await store.put(objectPath('records', record.name), record.bytes);
+    catalog.snapshots.setTags(snapshot.name, wanted);
+    return { snapshot: snapshot.name, tags: wanted };
+  } finally {
+    await repository.close();
+  }
+}

@@ -1,0 +1,157 @@
+import { FormatError } from '../errors.js';
+import type { ByteString } from '../bytes.js';
+
+/**
+ * Integers as little-endian base-128 groups (LEB128), exact up to 2^53 - 1.
+ *
+ * A signed integer v is written as the unsigned 2·|v| + (v < 0 ? 1 : 0), without ever computing 2·|v|, so that it is
+ * exact over the same range.
+ */
+export class ByteWriter {
+  private buffer: Buffer;
+  private length = 0;
+
+  constructor(capacity = 256) {
+    this.buffer = Buffer.allocUnsafeSlow(capacity);
+  }
+
+  /** Forgets what was written; the memory is kept for the next use. */
+  reset(): void {
+    this.length = 0;
+  }
+
+  /** Appends one byte. */
+  byte(value: number): void {
+    this.reserve(1);
+    this.buffer[this.length++] = value;
+  }
+
+  /** Appends an unsigned integer below 2^53. */
+  varint(value: number): void {
+    this.reserve(8);
+    let rest = value;
+    while (rest > 0x7fffffff) {
+      this.buffer[this.length++] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
+    }
+    let small = rest | 0;
+    while (small > 0x7f) {
+      this.buffer[this.length++] = (small & 0x7f) | 0x80;
+      small >>>= 7;
+    }
+    this.buffer[this.length++] = small;
+  }
+
+  /** Appends a signed integer of a magnitude below 2^53. */
+  signed(value: number): void {
+    const negative = value < 0;
+    const magnitude = negative ? -value : value;
+    if (magnitude < 0x40000000) {
+      this.varint(magnitude * 2 + (negative ? 1 : 0));
+      return;
+    }
+    this.byte(((magnitude % 64) << 1) | (negative ? 1 : 0) | 0x80);
+    this.varint(Math.floor(magnitude / 64));
+  }
+
+  /** Appends bytes. */
+  bytes(value: Uint8Array): void {
+    this.reserve(value.length);
+    this.buffer.set(value, this.length);
+    this.length += value.length;
+  }
+
+  /** Appends a byte string from its char `from` on. */
+  text(value: ByteString, from = 0): void {
+    const size = value.length - from;
+    this.reserve(size);
+    if (size < 24) {
+      for (let i = 0; i < size; i++) this.buffer[this.length + i] = value.charCodeAt(from + i);
+    } else {
+      this.buffer.latin1Write(from === 0 ? value : value.slice(from), this.length);
+    }
+    this.length += size;
+  }
+
+  /** A copy of what was written. */
+  take(): Uint8Array {
+    return Uint8Array.prototype.slice.call(this.buffer, 0, this.length);
+  }
+
+  private reserve(size: number): void {
+    if (this.length + size <= this.buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.buffer.length * 2, this.length + size));
+    this.buffer.copy(larger, 0, 0, this.length);
+    this.buffer = larger;
+  }
+}
+
+/** Reads what ByteWriter wrote; anything cut or out of range is a FormatError. */
+export class ByteReader {
+  private position = 0;
+  private readonly data: Uint8Array;
+
+  constructor(data: Uint8Array) {
+    this.data = data;
+  }
+
+  /** Whether everything has been read. */
+  get done(): boolean {
+    return this.position >= this.data.length;
+  }
+
+  byte(): number {
+    if (this.position >= this.data.length) throw new FormatError('a column ends too early');
+    return this.data[this.position++];
+  }
+
+  varint(): number {
+    const data = this.data;
+    const first = data[this.position];
+    if (first < 0x80) {
+      this.position++;
+      return first;
+    }
+    return this.longVarint();
+  }
+
+  signed(): number {
+    const first = this.byte();
+    let magnitude = (first & 0x7f) >> 1;
+    if (first >= 0x80) {
+      const high = this.varint();
+      if (high >= 2 ** 47) throw new FormatError('an integer is out of range');
+      magnitude += high * 64;
+    }
+    return first & 1 ? -magnitude : magnitude;
+  }
+
+  /** The next `size` bytes, as a view. */
+  bytes(size: number): Uint8Array {
+    const end = this.position + size;
+    if (end > this.data.length) throw new FormatError('a column ends too early');
+    const view = this.data.subarray(this.position, end);
+    this.position = end;
+    return view;
+  }
+
+  private longVarint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < 8; i++) {
+      const byte = this.byte();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) {
+        if (!Number.isSafeInteger(value) || (byte === 0 && i > 0)) break;
+        return value;
+      }
+      scale *= 128;
+    }
+    throw new FormatError('an integer is out of range or not in its shortest form');
+  }
+}
+
+/** Fails unless a column was read to its end. */
+export function expectEnd(reader: ByteReader): void {
+  if (!reader.done) throw new FormatError('a column is longer than its count says');
+}

@@ -1,0 +1,12 @@
+import { workerData } from 'node:worker_threads';
+import { type PackVerifyTask, startVerifier, type VerifySetup } from '../src/archive/verify/start.js';
+import type { PackVerdict } from '../src/archive/verify/verify-pack.js';
+
+const verifier = startVerifier(workerData as VerifySetup);
+
+/** Piscina entry: verifies a few packs. */
+export default async function verify(task: PackVerifyTask): Promise<PackVerdict[]> {
+  const verdicts: PackVerdict[] = [];
+  for (const pack of task.packs) verdicts.push(await (await verifier).verify(pack));
+  return verdicts;
+}
