@@ -21,3 +21,21 @@ async function* below(id: Uint8Array, level: number, reader: BlobReader): AsyncG
     else yield* below(child.id, level - 1, reader);
   }
 }
+
+/**
+ * The ids of all blobs of a listing: nodes and segments. Subtrees whose id is in `seen` are passed over, and what is
+ * visited is added to it; so going over many snapshots reads each node once.
+ */
+export async function* listingIds(
+  root: ListingRoot,
+  reader: BlobReader,
+  seen: Set<string>,
+): AsyncGenerator<Uint8Array> {
+  const key = Buffer.from(root.id).toString('latin1');
+  if (seen.has(key)) return;
+  seen.add(key);
+  yield root.id;
+  if (root.depth === 0) return;
+  const node = decodeListingNode(await reader.read('listing', root.id));
+  for (const child of node.children) yield* listingIds({ id: child.id, depth: root.depth - 1 }, reader, seen);
+}

@@ -38,8 +38,8 @@ export interface Reconciled {
   packs: ListedObject[];
   /** Names of the snapshots that the store lists. */
   snapshots: Set<string>;
-  /** Packs that were known and are gone, cut or doomed. */
-  lostPacks: number;
+  /** Packs that were known and are gone, or have another size than they should. */
+  lostPacks: { name: string; what: 'missing' | 'size' }[];
   /** Objects that could not be opened. */
   unreadable: { path: string; message: string }[];
 }
@@ -83,7 +83,10 @@ export async function reconcile(parts: ReconcileParts, options: ReconcileOptions
     trust,
     packs,
     snapshots: present,
-    lostPacks: state.missing.length + state.short.length + state.tombstoned.length,
+    lostPacks: [
+      ...state.missing.map(({ name }) => ({ name, what: 'missing' as const })),
+      ...state.short.map(({ name }) => ({ name, what: 'size' as const })),
+    ],
     unreadable,
   };
 }
@@ -91,7 +94,7 @@ export async function reconcile(parts: ReconcileParts, options: ReconcileOptions
 /** For readers that take the catalog as it is, because a backup holds it. */
 export function nothingCompared(keyring: Keyring): Reconciled {
   const trust = new Trust(Buffer.from(keyring.shared.rootPublic).toString('hex'), []);
-  return { trust, packs: [], snapshots: new Set(), lostPacks: 0, unreadable: [] };
+  return { trust, packs: [], snapshots: new Set(), lostPacks: [], unreadable: [] };
 }
 
 /** A run that was sealed is complete if its snapshot is in the store, and never happened if not. */

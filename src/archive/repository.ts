@@ -235,6 +235,24 @@ export async function openCatalogAlone(context: Context): Promise<Catalog | unde
   return outcome.kind === 'ok' ? outcome.catalog : undefined;
 }
 
+/** Opens the copies of config.json and slot that lie beside the catalog: the key without the store. */
+export async function unlockCopies(context: Context): Promise<{ storeConfig: StoreConfig; keyring: Keyring }> {
+  const folder = join(context.config.tableDir, 'store');
+  if (!existsSync(join(folder, 'config.json'))) {
+    const store = await openStore(context.config.store.url, { tableDir: context.config.tableDir });
+    try {
+      return await unlockStore(context, store);
+    } finally {
+      await store.close();
+    }
+  }
+  const storeConfig = parseConfig(readFileSync(join(folder, 'config.json'), 'utf8'));
+  const slots = readdirSync(folder)
+    .filter((name) => name.endsWith('.key'))
+    .map((name) => ({ name: name.slice(0, -4), bytes: readFileSync(join(folder, name)) }));
+  return { storeConfig, keyring: (await unlock(context, storeConfig, slots)).keyring };
+}
+
 /** Where the flat file of blob ids lies; several processes may have one at a time. */
 export function indexFile(tableDir: string): string {
   return join(tableDir, `blobs-${process.pid}-${Math.random().toString(36).slice(2, 8)}.tmp`);
