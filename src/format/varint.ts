@@ -1,5 +1,5 @@
-import { FormatError } from '../errors.js';
 import type { ByteString } from '../bytes.js';
+import { FormatError } from '../errors.js';
 
 /**
  * Integers as little-endian base-128 groups (LEB128), exact up to 2^53 - 1.
@@ -26,10 +26,13 @@ export class ByteWriter {
     this.buffer[this.length++] = value;
   }
 
-  /** Appends an unsigned integer below 2^53. */
+  /** Appends an unsigned integer below 2^53; RangeError for anything else, as nobody could read it again. */
   varint(value: number): void {
     this.reserve(8);
     let rest = value;
+    if ((value | 0) !== value || value < 0) {
+      if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`not an integer of 0 to 2^53 - 1: ${value}`);
+    }
     while (rest > 0x7fffffff) {
       this.buffer[this.length++] = (rest % 128) | 0x80;
       rest = Math.floor(rest / 128);
@@ -42,14 +45,15 @@ export class ByteWriter {
     this.buffer[this.length++] = small;
   }
 
-  /** Appends a signed integer of a magnitude below 2^53. */
+  /** Appends a signed integer of a magnitude below 2^53; RangeError for anything else. */
   signed(value: number): void {
     const negative = value < 0;
     const magnitude = negative ? -value : value;
-    if (magnitude < 0x40000000) {
+    if (magnitude < 0x40000000 && (value | 0) === value) {
       this.varint(magnitude * 2 + (negative ? 1 : 0));
       return;
     }
+    if (!Number.isSafeInteger(magnitude)) throw new RangeError(`not an integer below 2^53: ${value}`);
     this.byte(((magnitude % 64) << 1) | (negative ? 1 : 0) | 0x80);
     this.varint(Math.floor(magnitude / 64));
   }
@@ -120,10 +124,17 @@ export class ByteReader {
     let magnitude = (first & 0x7f) >> 1;
     if (first >= 0x80) {
       const high = this.varint();
-      if (high >= 2 ** 47) throw new FormatError('an integer is out of range');
+      if (high === 0 || high >= 2 ** 47) throw outOfRange();
       magnitude += high * 64;
     }
-    return first & 1 ? -magnitude : magnitude;
+    if ((first & 1) === 0) return magnitude;
+    if (magnitude === 0) throw outOfRange();
+    return -magnitude;
+  }
+
+  /** How many bytes are still to be read. */
+  get left(): number {
+    return this.data.length - this.position;
   }
 
   /** The next `size` bytes, as a view. */
@@ -147,8 +158,12 @@ export class ByteReader {
       }
       scale *= 128;
     }
-    throw new FormatError('an integer is out of range or not in its shortest form');
+    throw outOfRange();
   }
+}
+
+function outOfRange(): FormatError {
+  return new FormatError('an integer is out of range or not in its shortest form');
 }
 
 /** Fails unless a column was read to its end. */
