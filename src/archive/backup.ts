@@ -62,6 +62,7 @@ class Backup {
   private readonly started = now();
   private ingest: Ingest | undefined;
   private queue: ReadQueue | undefined;
+  private snapshotBytes = 0;
 
   constructor(repository: Repository, options: BackupOptions) {
     this.repository = repository;
@@ -126,12 +127,12 @@ class Backup {
       exclude: options.exclude,
       acceptEmpty: options.acceptEmpty,
       previousRoots: previous?.map(({ path, adHoc }) => ({ path, adHoc })) ?? [],
-      hasEntries: (key) => this.hasEntries(lineage, key),
+      hasEntries: (key: string) => this.hasEntries(lineage, key),
       neverSaved: [
         fromDisplay(context.config.tableDir),
         ...(repository.store.kind === 'local' ? [fromDisplay(context.config.store.url)] : []),
       ],
-      confirm: (question) => context.confirm(question),
+      confirm: (question: string) => context.confirm(question),
     });
   }
 
@@ -220,6 +221,7 @@ class Backup {
     await store.put(objectPath('snapshots', snapshot.name), snapshot.bytes);
     stage.complete();
     this.catalog.setMeta(OWN_SOURCE, this.source);
+    this.snapshotBytes = snapshot.bytes.length;
     return snapshot.name;
   }
 
@@ -273,7 +275,7 @@ class Backup {
         scanned: counts.bytesScanned,
         read: this.queue?.bytesRead ?? 0,
         new: this.queue?.bytesNew ?? 0,
-        stored: this.ingest?.storedBytes ?? 0,
+        stored: (this.ingest?.storedBytes ?? 0) + this.snapshotBytes,
       },
       store_size: totals.bytes,
       errors: counts.errors.map(({ path, message }) => ({ ...jsonPath(pathOf(path)), message })),

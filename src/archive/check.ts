@@ -3,7 +3,7 @@ import { Piscina } from 'piscina';
 import { holeLength } from '../format/chunk-list.js';
 import { FormatError, UserError } from '../errors.js';
 import { ID_LENGTH } from '../format/entry.js';
-import { pathItem } from '../report/json-path.js';
+import { type PathItem, pathItem } from '../report/json-path.js';
 import { FOLDERS, objectPath, openStore } from '../store/index.js';
 import { chunkIds } from './contents.js';
 import type { Context } from './context.js';
@@ -11,7 +11,7 @@ import { workerCount } from './ingest/pool.js';
 import { listingIds } from './listing-reader.js';
 import { pathOf } from './past.js';
 import { openRepository, type Repository } from './repository.js';
-import type { CheckOptions, CheckProblem, CheckResult, PathItem } from './types.js';
+import type { CheckOptions, CheckProblem, CheckResult } from './types.js';
 import type { PackVerifyTask, VerifySetup } from './verify/start.js';
 import type { PackToVerify, PackVerdict } from './verify/verify-pack.js';
 import { workerFile } from './worker-file.js';
@@ -162,10 +162,12 @@ class Check {
       minThreads: 1,
       maxThreads: workers,
       atomics: 'disabled',
+      trackUnmanagedFds: false,
     });
     try {
       const totalBytes = chosen.reduce((sum, pack) => sum + pack.size, 0);
       const underWay = new Set<Promise<void>>();
+      let verified = 0;
       for (let i = 0; i < chosen.length; i += PACKS_PER_TASK) {
         context.signal.throwIfAborted();
         const rows = chosen.slice(i, i + PACKS_PER_TASK);
@@ -177,7 +179,8 @@ class Check {
             rows.map((row) => row.number),
             BigInt(Date.now()) * 1_000_000n,
           );
-          context.report.progress({ bytes: this.read, totalBytes });
+          verified += verdicts.length;
+          context.report.progress({ files: verified, bytes: this.read, totalFiles: chosen.length, totalBytes });
         });
         underWay.add(done);
         while (underWay.size >= workers * 2) await Promise.race(underWay);

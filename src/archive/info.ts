@@ -1,4 +1,6 @@
 import type { Context } from './context.js';
+import type { Catalog } from '../catalog/index.js';
+import { decodeDirectory } from '../format/pack.js';
 import { withPast } from './past.js';
 import type { InfoOptions, InfoResult } from './types.js';
 
@@ -8,7 +10,7 @@ export async function info(context: Context, options: InfoOptions): Promise<Info
     const counts = catalog.query.counts(options.source);
     const snapshots = catalog.snapshots.all(options.source);
     const packs = catalog.packs.totals();
-    const plain = catalog.packs.plainBytes();
+    const plain = plainBytes(catalog);
     const restored = counts.active.bytes + counts.history.bytes;
     return {
       active: { files: counts.active.files, bytes: counts.active.bytes },
@@ -24,4 +26,14 @@ export async function info(context: Context, options: InfoOptions): Promise<Info
       },
     };
   });
+}
+
+/** Bytes of all file chunks in the store before compression. */
+function plainBytes(catalog: Catalog): number {
+  let bytes = 0;
+  for (const { kind, directory } of catalog.packs.directories()) {
+    if (kind !== 'data') continue;
+    for (const length of decodeDirectory(directory).lengths) bytes += length;
+  }
+  return bytes;
 }

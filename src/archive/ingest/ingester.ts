@@ -1,4 +1,4 @@
-import { closeSync, readSync } from 'node:fs';
+import { readSync } from 'node:fs';
 import { type ByteString, fromBytes } from '../../bytes.js';
 import { type Chunker, type ChunkerParams, createChunker } from '../../chunk/index.js';
 import { blobHasher } from '../../crypto/blob-id.js';
@@ -6,7 +6,7 @@ import type { Keyring } from '../../crypto/keyring.js';
 import { buildChunkList, holeId } from '../../format/chunk-list.js';
 import { type ChunkClass, ID_LENGTH } from '../../format/entry.js';
 import { Compressor } from '../../format/zstd.js';
-import { CWD, getXattrFd, listXattrsFd, nextData, nextHole, openFileAt, StatBuffer, statFd } from '../../platform/index.js';
+import { closeFd, CWD, getXattrFd, listXattrsFd, nextData, nextHole, openFileAt, StatBuffer, statFd } from '../../platform/index.js';
 import type { ObjectStore } from '../../store/index.js';
 import type { Claim, ClaimTable } from './claim-table.js';
 import { FrameBuilder } from './frame-builder.js';
@@ -182,7 +182,7 @@ export class Ingester {
       if (!(error as NodeJS.ErrnoException).code) throw error;
       return EMPTY;
     } finally {
-      closeSync(fd);
+      closeFd(fd);
     }
   }
 
@@ -304,7 +304,7 @@ export class Ingester {
         position += length;
       }
     } finally {
-      closeSync(fd);
+      closeFd(fd);
     }
   }
 

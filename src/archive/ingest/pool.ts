@@ -30,6 +30,8 @@ export class IngestPool {
       maxThreads: workers,
       // A worker that slept in Atomics.wait between tasks could not finish its packs meanwhile.
       atomics: 'disabled',
+      // Files are opened through libc, which Node's bookkeeping of descriptors does not see.
+      trackUnmanagedFds: false,
       resourceLimits: { maxOldGenerationSizeMb: 256 },
     });
   }
