@@ -2,7 +2,7 @@ import { blobId } from '../crypto/blob-id.js';
 import type { BlobKind, Keyring } from '../crypto/keyring.js';
 import { FormatError } from '../errors.js';
 import { ID_LENGTH } from '../format/entry.js';
-import { type ObjectCipher, openSeal } from '../format/object.js';
+import { type ObjectCipher, ObjectKind, openSeal } from '../format/object.js';
 import { type FrameInfo, PACK_HEADER_LENGTH, type PackDirectory } from '../format/pack.js';
 import { decompress } from '../format/zstd.js';
 import { type ObjectStore, objectPath } from '../store/index.js';
@@ -67,6 +67,8 @@ export class BlobReader {
     const cipher = openSeal(
       this.keyring,
       await this.store.readRange(objectPath('packs', pack), 0, PACK_HEADER_LENGTH),
+      ObjectKind.pack,
+      ObjectKind.metaPack,
     );
     remember(this.ciphers, pack, cipher, CACHED_CIPHERS);
     return cipher;

@@ -39,6 +39,8 @@ import type { Age } from '../config/duration.js';
 import type { KeepPolicy } from '../config/policy.js';
 import type { JsonPath, PathItem } from '../report/json-path.js';
 
+export type { JsonPath, PathItem };
+
 /** The kinds of secrets, and of the slots that they open. */
 export type SecretKind = 'key-file' | 'passphrase' | 'recovery';
 

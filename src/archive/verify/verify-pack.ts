@@ -3,7 +3,7 @@ import { type BlobHasher, blobHasher } from '../../crypto/blob-id.js';
 import type { Keyring } from '../../crypto/keyring.js';
 import { FormatError } from '../../errors.js';
 import { ID_LENGTH } from '../../format/entry.js';
-import { DIRECTORY_FRAME, type ObjectCipher, openSeal } from '../../format/object.js';
+import { DIRECTORY_FRAME, type ObjectCipher, ObjectKind, openSeal } from '../../format/object.js';
 import { decodeDirectory, PACK_HEADER_LENGTH, PACK_TRAILER_LENGTH, type PackDirectory } from '../../format/pack.js';
 import { Decompressor } from '../../format/zstd.js';
 import { type ObjectStore, objectPath } from '../../store/index.js';
@@ -70,7 +70,11 @@ export class PackVerifier {
   }
 
   private verifyContents(bytes: Uint8Array, pack: PackToVerify, expected: PackDirectory, verdict: PackVerdict): void {
-    const cipher = openSeal(this.keyring, bytes.subarray(0, PACK_HEADER_LENGTH));
+    const cipher = openSeal(
+      this.keyring,
+      bytes.subarray(0, PACK_HEADER_LENGTH),
+      pack.kind === 'data' ? ObjectKind.pack : ObjectKind.metaPack,
+    );
     this.verifyDirectory(bytes, cipher, pack, verdict);
     const lost: Uint8Array[] = [];
     expected.frames.forEach((frame, number) => {

@@ -1,0 +1,95 @@
+import type { ByteString } from '../../bytes.js';
+import {
+  closeFd,
+  FileType,
+  openDirectoryAt,
+  readDirectory,
+  removeDirectoryAt,
+  removeFileAt,
+  StatBuffer,
+  statFd,
+  tryStatAt,
+} from '../../platform/index.js';
+
+/** What may be removed. */
+export interface RemovalRules {
+  /** Only tell, remove nothing. */
+  dryRun: boolean;
+  /** Whether this stays, with all above it. `path` is relative to what removal began with, which is ''. */
+  keeps(path: ByteString, stat: StatBuffer): boolean;
+  /** Called for each path that is gone, or would be; what lies in a directory before the directory. */
+  removed(path: ByteString): void;
+}
+
+interface Level {
+  fd: number;
+  name: ByteString;
+  path: ByteString;
+  names: { name: ByteString; type: FileType }[];
+  next: number;
+  /** Something in it stays, so it stays too. */
+  keeps: boolean;
+}
+
+/**
+ * Removes what is at `name` in `dir`, a directory with all that is in it. Symlinks are removed, never followed, and
+ * nothing on another file system is touched: neither a mount point nor what lies in it.
+ * @returns whether it is gone
+ * @throws SystemError
+ */
+export function removeTree(dir: number, name: ByteString, rules: RemovalRules): boolean {
+  const stat = new StatBuffer();
+  statFd(dir, stat);
+  const home = { major: stat.devMajor, minor: stat.devMinor };
+  const stays = (path: ByteString): boolean =>
+    stat.devMajor !== home.major || stat.devMinor !== home.minor || stat.isMountRoot || rules.keeps(path, stat);
+
+  if (!tryStatAt(dir, name, stat)) return true;
+  if (stays('')) return false;
+  if (!stat.isDirectory) {
+    if (!rules.dryRun) removeFileAt(dir, name);
+    rules.removed('');
+    return true;
+  }
+  const levels: Level[] = [open(dir, name, '')];
+  try {
+    for (;;) {
+      const level = levels[levels.length - 1];
+      if (level.next < level.names.length) {
+        const child = level.names[level.next++];
+        const path = level.path === '' ? child.name : `${level.path}/${child.name}`;
+        if (!tryStatAt(level.fd, child.name, stat)) continue;
+        if (stays(path)) level.keeps = true;
+        else if (stat.isDirectory) levels.push(open(level.fd, child.name, path));
+        else {
+          if (!rules.dryRun) removeFileAt(level.fd, child.name);
+          rules.removed(path);
+        }
+        continue;
+      }
+      levels.pop();
+      closeFd(level.fd);
+      const above = levels.at(-1);
+      if (level.keeps) {
+        if (above === undefined) return false;
+        above.keeps = true;
+        continue;
+      }
+      if (!rules.dryRun) removeDirectoryAt(above?.fd ?? dir, level.name);
+      rules.removed(level.path);
+      if (above === undefined) return true;
+    }
+  } finally {
+    for (const level of levels) closeFd(level.fd);
+  }
+}
+
+function open(dir: number, name: ByteString, path: ByteString): Level {
+  const fd = openDirectoryAt(dir, name);
+  try {
+    return { fd, name, path, names: readDirectory(fd), next: 0, keeps: false };
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
+}
