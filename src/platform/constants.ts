@@ -50,9 +50,11 @@ const X64 = { getdents64: 217, ioprio_set: 251, mknodat: 259, statx: 332, fchmod
 const GENERIC = { getdents64: 61, ioprio_set: 30, mknodat: 33, statx: 291, fchmodat2: 452 };
 const SHARED = { setxattrat: 463, getxattrat: 464, listxattrat: 465, removexattrat: 466 };
 
+const NUMBERS = { ...(process.arch === 'x64' ? X64 : GENERIC), ...SHARED };
+
 export type SyscallName = keyof typeof X64 | keyof typeof SHARED;
 
 /** Number of a system call of this Linux. */
 export function syscallNumber(name: SyscallName): number {
-  return { ...(process.arch === 'x64' ? X64 : GENERIC), ...SHARED }[name];
+  return NUMBERS[name];
 }

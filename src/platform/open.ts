@@ -26,14 +26,17 @@ const openatVariadic = libc('openat', 'int', ['int', 'uintptr_t', 'int', '...'])
 
 /** openat(2): a descriptor, or a negative error number. */
 function open(dir: number, name: ByteString, flags: number, mode: number): number {
-  if (isDarwin) {
-    const call = openatVariadic();
-    if (call !== null) return outcome(call(dir, cString(name), flags | O_CLOEXEC, 'uint', mode));
-  } else {
-    const call = openat();
-    if (call !== null) return outcome(call(dir, cString(name), flags | O_CLOEXEC, mode));
+  for (;;) {
+    const fd = openOnce(dir, name, flags, mode);
+    if (fd >= 0 || fd !== errnoOf('EINTR')) return fd;
   }
-  return attempt(() => fs.openSync(nodePath(dir, name), flags, mode)); // Node adds O_CLOEXEC by itself
+}
+
+function openOnce(dir: number, name: ByteString, flags: number, mode: number): number {
+  const call = isDarwin ? openatVariadic() : openat();
+  if (call === null) return attempt(() => fs.openSync(nodePath(dir, name), flags, mode)); // Node adds O_CLOEXEC itself
+  const all = flags | O_CLOEXEC;
+  return outcome(isDarwin ? call(dir, cString(name), all, 'uint', mode) : call(dir, cString(name), all, mode));
 }
 
 const close = libc('close', 'int', ['int']);
