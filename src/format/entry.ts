@@ -7,6 +7,9 @@ export type EntryType = (typeof EntryType)[keyof typeof EntryType];
 /** Length of a blob id in bytes. */
 export const ID_LENGTH = 24;
 
+/** Most levels that a chunk-list tree or a listing may have; a tree of 16 children each is past 2^53 at 14. */
+export const MAX_DEPTH = 32;
+
 /** How a file was cut: 0 small chunks (what compresses), 1 large chunks (what does not). */
 export type ChunkClass = 0 | 1;
 
@@ -53,6 +56,14 @@ export interface Entry extends Content {
   replaced?: ReplacedContent;
   /** In kept snapshots: when the version was first and last seen, nanoseconds since 1970. */
   kept?: { first: bigint; last: bigint };
+}
+
+/** Seconds that a listing can hold, after and before 1970: some 140 million years, so that differences stay exact. */
+export const MAX_SECONDS = 2 ** 52 - 1;
+
+/** The nearest time that a listing can hold: some file systems take any 64-bit number for one. */
+export function clampSeconds(seconds: number): number {
+  return Math.max(-MAX_SECONDS, Math.min(MAX_SECONDS, seconds));
 }
 
 /** The content of everything that has none. */

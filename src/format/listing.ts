@@ -2,7 +2,7 @@ import type { ByteString } from '../bytes.js';
 import { FormatError } from '../errors.js';
 import { decode, encode } from './cbor.js';
 import { ID_LENGTH } from './entry.js';
-import { readKeys, writeKey } from './segment.js';
+import { readKeys, writeKey } from './path-keys.js';
 import { ByteReader, ByteWriter, expectEnd } from './varint.js';
 
 /** Where a listing begins: the id of its top blob, and how many levels of nodes lie above the segments. */

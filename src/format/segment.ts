@@ -1,7 +1,9 @@
-import { type ByteString, fromBytes, toBytes } from '../bytes.js';
+import type { ByteString } from '../bytes.js';
 import { FormatError } from '../errors.js';
 import { decode, encode } from './cbor.js';
-import { type ChunkClass, type Entry, EntryType, ID_LENGTH, type ReplacedContent } from './entry.js';
+import { type ChunkClass, clampSeconds, type Entry, EntryType, ID_LENGTH, MAX_DEPTH } from './entry.js';
+import { readKeys, writeKey } from './path-keys.js';
+import { type RareColumns, type RareFields, readRareFields, writeRareFields } from './rare-fields.js';
 import { ByteReader, ByteWriter, expectEnd } from './varint.js';
 
 /**
@@ -10,7 +12,7 @@ import { ByteReader, ByteWriter, expectEnd } from './varint.js';
  * Columns of one kind of value compress far better than rows, and a reader that only compares times does not touch
  * the rest. What few entries have (link targets, attributes, …) is a list of [position, value] pairs.
  */
-interface SegmentColumns {
+interface SegmentColumns extends RareColumns {
   n: number;
   key: Uint8Array;
   type: Uint8Array;
@@ -23,14 +25,6 @@ interface SegmentColumns {
   ino: Uint8Array;
   cut: Uint8Array;
   ids: Uint8Array;
-  users?: [number, string][];
-  groups?: [number, string][];
-  target?: [number, Uint8Array][];
-  rdev?: [number, number, number][];
-  link?: [number, Uint8Array][];
-  xattr?: [number, [Uint8Array, Uint8Array][]][];
-  replaced?: [number, number, number, number, Uint8Array][];
-  kept?: [number, number | bigint, number | bigint][];
 }
 
 class ColumnWriters {
@@ -52,11 +46,14 @@ class ColumnWriters {
 
 const writers = new ColumnWriters();
 
-/** The bytes of a segment with these entries, which must be sorted by key without duplicates. */
+/**
+ * The bytes of a segment with these entries, which must be sorted by key without duplicates. All entries of one owner
+ * get one name, the last one given. RangeError for a number that a listing cannot hold (a size of 2^53 or more).
+ */
 export function encodeSegment(entries: readonly Entry[]): Uint8Array {
   const w = writers;
   w.reset();
-  const columns: Partial<SegmentColumns> = {};
+  const rare: RareColumns = {};
   const types = new Uint8Array(entries.length);
   const users = new Map<number, string>();
   const groups = new Map<number, string>();
@@ -73,12 +70,8 @@ export function encodeSegment(entries: readonly Entry[]): Uint8Array {
     w.uid.varint(e.uid);
     w.gid.varint(e.gid);
     w.size.varint(e.size);
-    w.mtime.signed(e.mtimeSec - mtime);
-    w.mtime.varint(e.mtimeNsec);
-    mtime = e.mtimeSec;
-    w.ctime.signed(e.ctimeSec - ctime);
-    w.ctime.varint(e.ctimeNsec);
-    ctime = e.ctimeSec;
+    mtime = writeTime(w.mtime, mtime, e.mtimeSec, e.mtimeNsec);
+    ctime = writeTime(w.ctime, ctime, e.ctimeSec, e.ctimeNsec);
     w.ino.signed(e.ino - ino);
     ino = e.ino;
     if (e.type === EntryType.file) {
@@ -88,12 +81,12 @@ export function encodeSegment(entries: readonly Entry[]): Uint8Array {
     }
     if (e.user !== undefined) users.set(e.uid, e.user);
     if (e.group !== undefined) groups.set(e.gid, e.group);
-    writeRareFields(columns, i, e);
+    writeRareFields(rare, i, e);
   }
-  if (users.size > 0) columns.users = [...users].sort((a, b) => a[0] - b[0]);
-  if (groups.size > 0) columns.groups = [...groups].sort((a, b) => a[0] - b[0]);
+  if (users.size > 0) rare.users = [...users].sort((a, b) => a[0] - b[0]);
+  if (groups.size > 0) rare.groups = [...groups].sort((a, b) => a[0] - b[0]);
   return encode({
-    ...columns,
+    ...rare,
     n: entries.length,
     key: w.key.take(),
     type: types,
@@ -109,6 +102,14 @@ export function encodeSegment(entries: readonly Entry[]): Uint8Array {
   } satisfies SegmentColumns);
 }
 
+/** Appends a time, its seconds as the difference to the one before; returns these seconds. */
+function writeTime(column: ByteWriter, previous: number, seconds: number, nanoseconds: number): number {
+  const nearest = clampSeconds(seconds);
+  column.signed(nearest - previous);
+  column.varint(nanoseconds);
+  return nearest;
+}
+
 /** One entry as bytes of its own (a segment of one). Two entries are equal if and only if these bytes are. */
 export function encodeEntry(entry: Entry): Uint8Array {
   return encodeSegment([entry]);
@@ -119,61 +120,6 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   const segment = decodeSegment(bytes);
   if (segment.length !== 1) throw new FormatError('an entry record does not hold one entry');
   return segment.entry(0);
-}
-
-/** Writes a key as (length shared with the previous key, length of the rest, rest). */
-export function writeKey(writer: ByteWriter, previous: ByteString, key: ByteString): void {
-  const most = Math.min(previous.length, key.length);
-  let shared = 0;
-  while (shared < most && previous.charCodeAt(shared) === key.charCodeAt(shared)) shared++;
-  writer.varint(shared);
-  writer.varint(key.length - shared);
-  writer.text(key, shared);
-}
-
-/** Reads `count` keys written one after the other by writeKey; checks that they ascend. */
-export function readKeys(column: Uint8Array, count: number): ByteString[] {
-  const reader = new ByteReader(column);
-  const keys: ByteString[] = new Array(count);
-  let current = Buffer.allocUnsafe(512);
-  let length = 0;
-  for (let i = 0; i < count; i++) {
-    const shared = reader.varint();
-    const rest = reader.varint();
-    if (shared > length) throw new FormatError('a key shares more bytes than its neighbour has');
-    length = shared + rest;
-    if (length > current.length) current = Buffer.concat([current], length * 2);
-    current.set(reader.bytes(rest), shared);
-    keys[i] = current.latin1Slice(0, length);
-    if (i > 0 && keys[i] <= keys[i - 1]) throw new FormatError('keys do not ascend');
-  }
-  expectEnd(reader);
-  return keys;
-}
-
-function writeRareFields(columns: Partial<SegmentColumns>, i: number, e: Entry): void {
-  if (e.target !== undefined) push(columns, 'target', [i, toBytes(e.target)]);
-  if (e.rdev !== undefined) push(columns, 'rdev', [i, e.rdev.major, e.rdev.minor]);
-  if (e.link !== undefined) push(columns, 'link', [i, e.link]);
-  if (e.xattrs !== undefined && e.xattrs.length > 0)
-    push(columns, 'xattr', [i, e.xattrs.map(([name, value]) => [toBytes(name), value])]);
-  if (e.replaced !== undefined) {
-    const r = e.replaced;
-    push(columns, 'replaced', [i, r.chunkClass, r.depth, r.size, r.ids]);
-  }
-  if (e.kept !== undefined) push(columns, 'kept', [i, e.kept.first, e.kept.last]);
-}
-
-type RareColumn = 'target' | 'rdev' | 'link' | 'xattr' | 'replaced' | 'kept';
-
-function push<K extends RareColumn>(
-  columns: Partial<SegmentColumns>,
-  name: K,
-  row: NonNullable<SegmentColumns[K]>[number],
-): void {
-  const rows = (columns[name] ?? []) as (typeof row)[];
-  rows.push(row);
-  columns[name] = rows as SegmentColumns[K];
 }
 
 /** A decoded segment: the columns that comparisons need as arrays, and whole entries on demand. */
@@ -202,9 +148,10 @@ export class Segment {
     const n = columns.n;
     this.columns = columns;
     this.length = n;
-    this.keys = readKeys(columns.key, n);
     this.types = columns.type;
+    // First of all: nothing below may reserve memory for more entries than there are bytes.
     if (this.types.length !== n) throw new FormatError('a segment has a column of the wrong length');
+    this.keys = readKeys(columns.key, n);
     this.modes = readVarints(columns.mode, n);
     this.uids = readVarints(columns.uid, n);
     this.gids = readVarints(columns.gid, n);
@@ -220,6 +167,7 @@ export class Segment {
     for (let i = 0; i < n; i++) {
       if (this.types[i] === EntryType.file) {
         const byte = cut.byte();
+        if (byte >> 1 > MAX_DEPTH) throw new FormatError('an entry has a chunk list of an impossible depth');
         this.cuts[i] = byte;
         offset += (byte < 2 ? cut.varint() : 1) * ID_LENGTH;
       } else if (this.types[i] > EntryType.blockdev) throw new FormatError('an entry has an unknown type');
@@ -236,25 +184,25 @@ export class Segment {
 
   /** Whether an entry has fields beside the columns above (a link target, attributes, …) and its owners' names. */
   hasRareFields(i: number): boolean {
-    this.rare ??= indexRareFields(this.columns);
+    this.rare ??= readRareFields(this.columns, this.length);
     return this.rare.byPosition.has(i);
   }
 
   /** Name of an owner, as the segment has it. */
   userName(uid: number): string | undefined {
-    this.rare ??= indexRareFields(this.columns);
+    this.rare ??= readRareFields(this.columns, this.length);
     return this.rare.users.get(uid);
   }
 
   /** Name of a group, as the segment has it. */
   groupName(gid: number): string | undefined {
-    this.rare ??= indexRareFields(this.columns);
+    this.rare ??= readRareFields(this.columns, this.length);
     return this.rare.groups.get(gid);
   }
 
   /** One entry, whole. Its bytes are views into the segment. */
   entry(i: number): Entry {
-    this.rare ??= indexRareFields(this.columns);
+    this.rare ??= readRareFields(this.columns, this.length);
     const cut = this.cuts[i];
     const entry: Entry = {
       key: this.keys[i],
@@ -292,32 +240,6 @@ export function decodeSegment(bytes: Uint8Array): Segment {
 }
 
 const BYTE_COLUMNS = ['key', 'type', 'mode', 'uid', 'gid', 'size', 'mtime', 'ctime', 'ino', 'cut', 'ids'] as const;
-
-interface RareFields {
-  users: Map<number, string>;
-  groups: Map<number, string>;
-  byPosition: Map<number, Partial<Entry>>;
-}
-
-function indexRareFields(columns: SegmentColumns): RareFields {
-  const byPosition = new Map<number, Partial<Entry>>();
-  const at = (i: number): Partial<Entry> => {
-    const known = byPosition.get(i);
-    if (known !== undefined) return known;
-    const fresh: Partial<Entry> = {};
-    byPosition.set(i, fresh);
-    return fresh;
-  };
-  for (const [i, target] of columns.target ?? []) at(i).target = fromBytes(target);
-  for (const [i, major, minor] of columns.rdev ?? []) at(i).rdev = { major, minor };
-  for (const [i, link] of columns.link ?? []) at(i).link = link;
-  for (const [i, pairs] of columns.xattr ?? [])
-    at(i).xattrs = pairs.map(([name, value]): [ByteString, Uint8Array] => [fromBytes(name), value]);
-  for (const [i, chunkClass, depth, size, ids] of columns.replaced ?? [])
-    at(i).replaced = { chunkClass, depth, size, ids } as ReplacedContent;
-  for (const [i, first, last] of columns.kept ?? []) at(i).kept = { first: BigInt(first), last: BigInt(last) };
-  return { users: new Map(columns.users ?? []), groups: new Map(columns.groups ?? []), byPosition };
-}
 
 function readVarints(column: Uint8Array, count: number): number[] {
   const reader = new ByteReader(column);

@@ -35,7 +35,7 @@ const content = fc.oneof(
 const seconds = fc.oneof(
   fc.integer({ min: 1_500_000_000, max: 1_800_000_000 }),
   fc.integer({ min: -(2 ** 31), max: 2 ** 31 }),
-  fc.maxSafeInteger().map((value) => Math.trunc(value / 2)),
+  fc.maxSafeInteger().map((value) => Math.trunc(value / 2) + 0),
 );
 const nanoseconds = fc.integer({ min: 0, max: 999_999_999 });
 const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
