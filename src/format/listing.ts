@@ -1,7 +1,7 @@
 import type { ByteString } from '../bytes.js';
 import { FormatError } from '../errors.js';
 import { decode, encode } from './cbor.js';
-import { ID_LENGTH } from './entry.js';
+import { ID_LENGTH, MAX_DEPTH } from './entry.js';
 import { readKeys, writeKey } from './path-keys.js';
 import { ByteReader, ByteWriter, expectEnd } from './varint.js';
 
@@ -27,6 +27,9 @@ const CUT_MASK = 63;
  * Decides where listings are cut, for segments (whose items are entries) and nodes (whose items are children) alike:
  * before an item whose key hashes to a multiple of 64, but never with fewer than 16 or more than 512 items.
  * So an insertion moves the cuts near it only, and equal stretches of two listings are the same blobs.
+ *
+ * Each level hashes with a key of its own: the children of a node begin where the level below was cut, so by that
+ * level's hash every one of them would be a cut, nodes would be cut by counting, and an insertion would move them all.
  */
 export class ListingCutter {
   private readonly k0: number;
@@ -39,10 +42,13 @@ export class ListingCutter {
     this.k1 = view.getUint32(4, true);
   }
 
-  /** Whether a cut lies before the item with this key, when the current run already holds `count` items. */
-  cutsBefore(key: ByteString, count: number): boolean {
+  /**
+   * Whether a cut lies before the item with this key, when the current run already holds `count` items.
+   * @param level 0 for the entries of segments, n for the children of nodes of level n
+   */
+  cutsBefore(key: ByteString, count: number, level = 0): boolean {
     if (count < FEWEST) return false;
-    return count >= MOST || (halfSipHash(this.k0, this.k1, key) & CUT_MASK) === 0;
+    return count >= MOST || (halfSipHash(this.k0, this.k1 ^ level, key) & CUT_MASK) === 0;
   }
 }
 
@@ -126,7 +132,10 @@ export function decodeListingNode(bytes: Uint8Array): ListingNode {
     typeof node === 'object' &&
     node !== null &&
     Number.isSafeInteger(node.level) &&
+    node.level > 0 &&
+    node.level <= MAX_DEPTH &&
     Number.isSafeInteger(node.n) &&
+    node.n > 0 &&
     node.key instanceof Uint8Array &&
     node.entries instanceof Uint8Array &&
     node.ids instanceof Uint8Array &&
@@ -164,6 +173,7 @@ export class ListingTreeBuilder {
 
   /** The finished listing. There must be at least one segment (an empty listing has one without entries). */
   finish(): ListingRoot {
+    if (this.levels.length === 0) throw new RangeError('a listing without segments');
     for (let level = 0; ; level++) {
       const children = this.levels[level];
       const isTop = level === this.levels.length - 1;
@@ -174,7 +184,8 @@ export class ListingTreeBuilder {
 
   private addAt(level: number, child: ListingChild): void {
     this.levels[level] ??= [];
-    if (this.cutter.cutsBefore(child.firstKey, this.levels[level].length)) this.addAt(level + 1, this.close(level));
+    if (this.cutter.cutsBefore(child.firstKey, this.levels[level].length, level + 1))
+      this.addAt(level + 1, this.close(level));
     this.levels[level].push(child);
   }
 
