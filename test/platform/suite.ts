@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ByteString, fromBytes, fromDisplay, toBytes } from '../../src/bytes.js';
 import type * as Platform from '../../src/platform/index.js';
 
@@ -467,6 +467,22 @@ export function fileSystemTests(p: typeof Platform, exact: boolean): void {
       four.release();
       expect(p.lockFd(three.fd, 'exclusive')).toBe(true);
       three.release();
+    });
+
+    it('is not fooled by a lock file that is replaced while it is opened', () => {
+      const file = `${base}/lock`;
+      const open = fs.openSync;
+      const spy = vi.spyOn(fs, 'openSync').mockImplementationOnce((...args) => {
+        const fd = open(...args);
+        fs.unlinkSync(file);
+        return fd;
+      });
+      const lock = p.openLock(fromDisplay(file), 'exclusive')!;
+      spy.mockRestore();
+      // Held on the removed file alone, this would be free to take.
+      expect(p.openLock(fromDisplay(file), 'exclusive')).toBeNull();
+      expect(fs.fstatSync(lock.fd).ino).toBe(fs.statSync(file).ino);
+      lock.release();
     });
 
     it('does not follow a symlink to the lock file', () => {
