@@ -10,6 +10,8 @@ export default async function ingest(task: IngestTask): Promise<IngestResult> {
   switch (task.kind) {
     case 'files':
       return worker.files(task);
+    case 'cut':
+      return worker.cut(task);
     case 'range':
       return worker.range(task);
     case 'flush':

@@ -16,9 +16,9 @@ import { missingBlobs } from './backup/missing-blobs.js';
 import { ReadQueue } from './backup/read-queue.js';
 import { BackupRun, type RunCounts } from './backup/run.js';
 import type { Context } from './context.js';
+import { pathOf } from './past.js';
 import { snapshotBody, snapshotInput } from './reconcile.js';
 import { openRepository, type Repository } from './repository.js';
-import { pathOf } from './past.js';
 import { OWN_SOURCE, ownSource } from './select.js';
 import type { BackupOptions, BackupResult } from './types.js';
 
@@ -92,7 +92,9 @@ class Backup {
 
   /** Goes on with the lineage that this catalog wrote last, else with the newest one of the source. */
   private lineage(): Lineage {
-    const lineages = this.catalog.snapshots.sources().filter((row) => row.name === this.source && row.head !== undefined);
+    const lineages = this.catalog.snapshots
+      .sources()
+      .filter((row) => row.name === this.source && row.head !== undefined);
     const own = lineages.find((row) => row.head?.catalogId === this.catalog.id);
     const newest = lineages.toSorted((a, b) => ((a.head?.time ?? 0n) < (b.head?.time ?? 0n) ? 1 : -1))[0];
     const chosen = own ?? newest;
@@ -174,7 +176,9 @@ class Backup {
     for (const { path, message } of plan.problems) run.counts.errors.push({ path, message });
     await this.scanInto(run, plan);
     const before =
-      lineage.head?.listing === undefined ? undefined : { root: lineage.head.listing, rows: catalog.active.list(lineage.id) };
+      lineage.head?.listing === undefined
+        ? undefined
+        : { root: lineage.head.listing, rows: catalog.active.list(lineage.id) };
     return { run, listing: builder.finish(before) };
   }
 
@@ -298,5 +302,3 @@ class Backup {
 function now(): bigint {
   return BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
 }
-
-

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import type { Catalog } from '../catalog/index.js';
-import { decodeDirectory, type PackDirectory } from '../format/pack.js';
 import { ID_LENGTH } from '../format/entry.js';
+import { decodeDirectory, type PackDirectory } from '../format/pack.js';
 import { ClaimTable, createClaims, type KnownIdReader } from './ingest/claim-table.js';
 
 /** Where a blob lies. */

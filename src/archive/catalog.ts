@@ -1,16 +1,13 @@
 import { ExitCode, UserError } from '../errors.js';
 import { openStore } from '../store/index.js';
 import type { Context } from './context.js';
-import { newRebuild } from './rebuild.js';
 import { countReads } from './count-reads.js';
+import { newRebuild } from './rebuild.js';
 import { unlockStore } from './repository.js';
 import type { CatalogRebuildOptions, CatalogRebuildResult } from './types.js';
 
 /** Makes the catalog anew from the store and key alone. Metadata packs are read, file data is not. */
-export async function catalogRebuild(
-  context: Context,
-  _options: CatalogRebuildOptions,
-): Promise<CatalogRebuildResult> {
+export async function catalogRebuild(context: Context, _options: CatalogRebuildOptions): Promise<CatalogRebuildResult> {
   const { config } = context;
   const { store, counted } = countReads(
     await openStore(config.store.url, { tableDir: config.tableDir, command: 'catalog rebuild' }),

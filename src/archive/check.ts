@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Piscina } from 'piscina';
-import { holeLength } from '../format/chunk-list.js';
 import { FormatError, UserError } from '../errors.js';
+import { holeLength } from '../format/chunk-list.js';
 import { ID_LENGTH } from '../format/entry.js';
 import { type PathItem, pathItem } from '../report/json-path.js';
 import { FOLDERS, objectPath, openStore } from '../store/index.js';
@@ -84,7 +84,11 @@ class Check {
     for (const { path, message } of reconciled.unreadable) this.problems.push(problem('damaged', path, message));
     for (const { name, what } of reconciled.lostPacks)
       this.problems.push(
-        problem(what, objectPath('packs', name), what === 'missing' ? 'is not in the store' : 'has another size than it should'),
+        problem(
+          what,
+          objectPath('packs', name),
+          what === 'missing' ? 'is not in the store' : 'has another size than it should',
+        ),
       );
     await this.checkNeeds();
     if (this.options.readData > 0) await this.readPacks();
@@ -204,7 +208,8 @@ class Check {
     this.problems.push(...found);
     const main = found[0] ?? problem('damaged', path, 'some blobs are not what their ids say');
     if (verdict.lostIds.length > 0 && found.length === 0) this.problems.push(main);
-    for (let at = 0; at < verdict.lostIds.length; at += ID_LENGTH) this.lose(verdict.lostIds.subarray(at, at + ID_LENGTH), main);
+    for (let at = 0; at < verdict.lostIds.length; at += ID_LENGTH)
+      this.lose(verdict.lostIds.subarray(at, at + ID_LENGTH), main);
   }
 
   /** Names the paths that need what is lost, in whatever snapshot. */

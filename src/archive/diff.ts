@@ -44,5 +44,7 @@ function differences(a: Entry, b: Entry): DiffResult['changed'][number]['what'] 
 
 function sameXattrs(a: Entry, b: Entry): boolean {
   const [x, y] = [a.xattrs ?? [], b.xattrs ?? []];
-  return x.length === y.length && x.every(([name, value], i) => name === y[i][0] && Buffer.compare(value, y[i][1]) === 0);
+  return (
+    x.length === y.length && x.every(([name, value], i) => name === y[i][0] && Buffer.compare(value, y[i][1]) === 0)
+  );
 }

@@ -1,6 +1,6 @@
-import type { Context } from './context.js';
 import type { Catalog } from '../catalog/index.js';
 import { decodeDirectory } from '../format/pack.js';
+import type { Context } from './context.js';
 import { withPast } from './past.js';
 import type { InfoOptions, InfoResult } from './types.js';
 

@@ -9,7 +9,7 @@ import { encodeRecoveryKey } from '../crypto/recovery-key.js';
 import { ExitCode, UserError } from '../errors.js';
 import { sealCert } from '../format/cert.js';
 import { makeConfig } from '../format/config-json.js';
-import { sealSlot, type SlotSecret } from '../format/slot.js';
+import { type SlotSecret, sealSlot } from '../format/slot.js';
 import { type ObjectStore, objectPath, openStore } from '../store/index.js';
 import type { Context } from './context.js';
 import { readerPage, storeReadme } from './reader-page.js';

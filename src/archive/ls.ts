@@ -18,7 +18,8 @@ export async function ls(context: Context, options: LsOptions): Promise<Rows<LsE
         const entry = query.entryAt(snapshot, keyOf(root.path));
         if (entry !== undefined) rows.push(lsEntry(entry));
         if (options.recursive)
-          for (const below of query.entriesAt(snapshot, keyOf(root.path), { recursive: true })) rows.push(lsEntry(below));
+          for (const below of query.entriesAt(snapshot, keyOf(root.path), { recursive: true }))
+            rows.push(lsEntry(below));
       }
       return rows;
     }

@@ -1,10 +1,10 @@
-import type { Catalog, SnapshotRow, Version } from '../catalog/index.js';
 import type { ByteString } from '../bytes.js';
+import type { Catalog, SnapshotRow, Version } from '../catalog/index.js';
 import { contentId } from '../format/content-id.js';
-import { EntryType, type Entry } from '../format/entry.js';
+import { type Entry, EntryType } from '../format/entry.js';
+import { joinNs } from '../platform/index.js';
 import { jsonPath } from '../report/json-path.js';
 import { rfc3339 } from '../report/time.js';
-import { joinNs } from '../platform/index.js';
 import type { Context } from './context.js';
 import { openCatalogAlone, openRepository } from './repository.js';
 import { chooseSource, resolveSnapshot } from './select.js';
@@ -102,4 +102,3 @@ export function versionRow(version: Version): VersionRow {
 function mtimeText(entry: Entry): string {
   return rfc3339(joinNs(entry.mtimeSec, entry.mtimeNsec));
 }
-

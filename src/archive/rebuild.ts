@@ -16,10 +16,7 @@ export async function newRebuild(
     waitLock: context.waitLock,
   });
   try {
-    const reconciled = await reconcile(
-      { context, store, keyring, catalog: rebuild.catalog },
-      { rollback: 'stop' },
-    );
+    const reconciled = await reconcile({ context, store, keyring, catalog: rebuild.catalog }, { rollback: 'stop' });
     return { catalog: await rebuild.finish(), reconciled };
   } catch (error) {
     rebuild.abort();

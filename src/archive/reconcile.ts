@@ -6,12 +6,7 @@ import { type Cert, openCert } from '../format/cert.js';
 import { openIndex } from '../format/index-object.js';
 import { decodeDirectory } from '../format/pack.js';
 import { openRecord, openTombstone, type StoreRecord } from '../format/record.js';
-import {
-  openSnapshot,
-  openSnapshotHeader,
-  type SnapshotBody,
-  type SnapshotHeader,
-} from '../format/snapshot.js';
+import { openSnapshot, openSnapshotHeader, type SnapshotBody, type SnapshotHeader } from '../format/snapshot.js';
 import { type NamedRecord, Trust } from '../format/trust.js';
 import { compress, decompress } from '../format/zstd.js';
 import { type Folder, type ListedObject, type ObjectStore, objectPath } from '../store/index.js';
@@ -223,8 +218,7 @@ async function mergeSnapshots(
   const replaced = replacedNames(catalog, trust, fresh);
   const counting = fresh.filter((s) => !replaced.has(s.name));
   counting.sort(
-    (a, b) =>
-      a.header.sequence - b.header.sequence || compare(a.header.time, b.header.time) || compare(a.name, b.name),
+    (a, b) => a.header.sequence - b.header.sequence || compare(a.header.time, b.header.time) || compare(a.name, b.name),
   );
   if (counting.length > 0) await addSnapshots(parts, trust, counting);
   return replaced;
@@ -250,7 +244,9 @@ async function addSnapshots(parts: ReconcileParts, trust: Trust, snapshots: Unme
       if (!trust.mayWrite(s.signer, s.header.source, s.name)) {
         const { source } = catalog.snapshots.lineageFor(`${s.header.source}`, input);
         catalog.snapshots.add(source, input, 'foreign');
-        context.report.warn(`snapshot ${s.name.slice(0, 8)} of ${s.header.source} is signed by a key that may not write it`);
+        context.report.warn(
+          `snapshot ${s.name.slice(0, 8)} of ${s.header.source} is signed by a key that may not write it`,
+        );
         continue;
       }
       const { source, opened } = catalog.snapshots.lineageFor(s.header.source, input);
@@ -287,7 +283,12 @@ async function mergeKept(catalog: Catalog, reader: BlobReader, s: Unmerged): Pro
   catalog.kept.put(s.name, entries);
 }
 
-async function applyOne(catalog: Catalog, reader: BlobReader, source: SourceId, snapshot: SnapshotInput): Promise<void> {
+async function applyOne(
+  catalog: Catalog,
+  reader: BlobReader,
+  source: SourceId,
+  snapshot: SnapshotInput,
+): Promise<void> {
   if (snapshot.listing === undefined) throw new FormatError('a snapshot without listing');
   await applyListing(catalog, {
     source,
@@ -301,7 +302,9 @@ async function applyOne(catalog: Catalog, reader: BlobReader, source: SourceId, 
 /** A snapshot came in before ones that were there: the lineage's intervals are made anew, in order. */
 async function reapply(catalog: Catalog, reader: BlobReader, source: SourceId): Promise<void> {
   resetSource(catalog, source);
-  const rows = catalog.snapshots.all().filter((row) => row.source === source && row.kind === 'taken' && row.state !== 'foreign');
+  const rows = catalog.snapshots
+    .all()
+    .filter((row) => row.source === source && row.kind === 'taken' && row.state !== 'foreign');
   rows.sort((a, b) => a.seq - b.seq || compare(a.time, b.time) || compare(a.name, b.name));
   for (const row of rows) await applyOne(catalog, reader, source, row);
 }
@@ -421,7 +424,8 @@ function applyRecord(catalog: Catalog, record: StoreRecord, tags: Map<string, Se
     for (const tag of record.remove) wanted.delete(tag);
     tags.set(row.name, wanted);
   } else if (record.type === 'complete') {
-    if (catalog.snapshots.get(record.snapshot)?.state === 'pending') catalog.snapshots.setPending(record.snapshot, false);
+    if (catalog.snapshots.get(record.snapshot)?.state === 'pending')
+      catalog.snapshots.setPending(record.snapshot, false);
   } else if (record.type === 'receipt') {
     for (const { snapshot, received } of record.receipts) {
       const row = catalog.snapshots.get(snapshot);

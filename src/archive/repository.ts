@@ -116,7 +116,8 @@ export async function openRepository(context: Context, access: Access): Promise<
     mkdirSync(config.tableDir, { recursive: true, mode: 0o700 });
     const opened = await openUsableCatalog(context, store, keyring, access);
     catalog = opened.catalog;
-    const reconciled = opened.reconciled ?? (await reconcile({ context, store, keyring, catalog }, rollbackRule(access)));
+    const reconciled =
+      opened.reconciled ?? (await reconcile({ context, store, keyring, catalog }, rollbackRule(access)));
     return new Repository({ context, store, storeConfig, keyring, catalog, reconciled, lock });
   } catch (error) {
     catalog?.close();
@@ -143,7 +144,8 @@ export async function unlockStore(
 
 async function readSlots(store: ObjectStore): Promise<StoredSlot[]> {
   const slots: StoredSlot[] = [];
-  for (const { name } of await store.list('keys')) slots.push({ name, bytes: await store.read(objectPath('keys', name)) });
+  for (const { name } of await store.list('keys'))
+    slots.push({ name, bytes: await store.read(objectPath('keys', name)) });
   return slots;
 }
 
@@ -231,7 +233,11 @@ export async function openCatalogAlone(context: Context): Promise<Catalog | unde
   const copy = join(context.config.tableDir, 'store', 'config.json');
   if (!existsSync(copy)) return undefined;
   const { storeId } = parseConfig(readFileSync(copy, 'utf8'));
-  const outcome = await openCatalog({ dir: context.config.tableDir, storeId: Buffer.from(storeId).toString('hex'), access: 'read' });
+  const outcome = await openCatalog({
+    dir: context.config.tableDir,
+    storeId: Buffer.from(storeId).toString('hex'),
+    access: 'read',
+  });
   return outcome.kind === 'ok' ? outcome.catalog : undefined;
 }
 

@@ -7,11 +7,11 @@ import { decodeDirectory } from '../../format/pack.js';
 import { Compressor } from '../../format/zstd.js';
 import { type ObjectStore, objectPath } from '../../store/index.js';
 import { BlobIndex, type UsablePack } from '../blob-index.js';
+import type { Claim } from '../ingest/claim-table.js';
 import { FrameBuilder } from '../ingest/frame-builder.js';
-import { type FilesResult, type IngestSetup } from '../ingest/messages.js';
+import type { CutResult, CutTask, FilesResult, IngestSetup, RangeResult, RangeTask } from '../ingest/messages.js';
 import { type FinishedPack, newRunId, type PackOrigin, PackWriter } from '../ingest/pack-writer.js';
 import { IngestPool, workerCount } from '../ingest/pool.js';
-import type { Claim } from '../ingest/claim-table.js';
 import { zstdCodec } from '../reconcile.js';
 import { indexFile, type Repository } from '../repository.js';
 
@@ -97,8 +97,20 @@ export class Ingest {
     const { levels } = this.blobs.claims.shared;
     const result = await this.pool.files({ kind: 'files', paths, count: files.length, classes, levels });
     for (const { bytes } of result.nodes) this.put('chunk-list', bytes);
-    this.noteDurable(result.packs);
-    if (Date.now() - this.indexedAt > INDEX_EVERY) await this.writeIndex();
+    await this.settle(result.packs);
+    return result;
+  }
+
+  /** Has a stretch of a big file cut. */
+  cut(task: CutTask): Promise<CutResult> {
+    return this.pool.cut(task);
+  }
+
+  /** Has a stretch of a big file stored whose cuts are known. */
+  async range(task: Omit<RangeTask, 'kind' | 'levels'>): Promise<RangeResult> {
+    this.blobs.claims.growIfNeeded();
+    const result = await this.pool.range({ kind: 'range', ...task, levels: this.blobs.claims.shared.levels });
+    await this.settle(result.packs);
     return result;
   }
 
@@ -174,6 +186,11 @@ export class Ingest {
     };
   }
 
+  private async settle(packs: readonly FinishedPack[]): Promise<void> {
+    this.noteDurable(packs);
+    if (Date.now() - this.indexedAt > INDEX_EVERY) await this.writeIndex();
+  }
+
   /** Enters packs into the catalog as soon as they are durable, so that a killed run's work is used by the next. */
   private noteDurable(packs: readonly FinishedPack[]): void {
     if (packs.length === 0) return;
@@ -241,4 +258,3 @@ function compressionLevel(compression: 'auto' | 'off' | number): number {
   if (compression === 'off') return 0;
   return compression === 'auto' ? AUTO_LEVEL : compression;
 }
-

@@ -1,7 +1,7 @@
 import type { ByteString } from '../../bytes.js';
 import type { ActiveSegment, Stage } from '../../catalog/index.js';
 import type { Entry } from '../../format/entry.js';
-import { type ListingChild, ListingCutter, type ListingRoot, ListingTreeBuilder } from '../../format/listing.js';
+import { type ListingChild, type ListingCutter, type ListingRoot, ListingTreeBuilder } from '../../format/listing.js';
 import { encodeSegment, type Segment } from '../../format/segment.js';
 
 /** Where new metadata blobs go. */

@@ -1,6 +1,8 @@
 import type { ByteString } from '../../bytes.js';
 import { ID_LENGTH } from '../../format/entry.js';
-import { CLASS_UNKNOWN, type FilesResult, type ReadStatus, Stat, STAT_FIELDS } from '../ingest/messages.js';
+import { CLASS_UNKNOWN, type FilesResult, STAT_FIELDS, Stat } from '../ingest/messages.js';
+import { readBigFile } from './big-file.js';
+import { type FileRead, fileRead } from './file-read.js';
 import type { Ingest } from './ingest.js';
 
 /** Files are handed to workers in batches of about so many bytes or files. */
@@ -10,28 +12,8 @@ const BATCH_FILES = 512;
 /** Batches under way per worker: one being read, the next waiting, one coming in. */
 const BATCHES_PER_WORKER = 3;
 
-/** What reading a file gave. */
-export interface FileRead {
-  status: ReadStatus;
-  /** Why, when it could not be read. */
-  error?: string;
-  perm: number;
-  uid: number;
-  gid: number;
-  size: number;
-  mtimeSec: number;
-  mtimeNsec: number;
-  ctimeSec: number;
-  ctimeNsec: number;
-  ino: number;
-  nlink: number;
-  chunkClass: 0 | 1;
-  depth: number;
-  ids: Uint8Array;
-  xattrs: [ByteString, Uint8Array][] | undefined;
-  /** When reading began, milliseconds since 1970. */
-  started: number;
-}
+/** Files from this size on are spread over the workers. */
+const BIG_FILE = 64 * 1024 * 1024;
 
 interface Waiting {
   path: ByteString;
@@ -65,6 +47,17 @@ export class ReadQueue {
    * @param done is called later, from the event loop
    */
   add(path: ByteString, size: number, chunkClass: 0 | 1 | undefined, done: (read: FileRead) => void): void {
+    if (size >= BIG_FILE) {
+      this.send();
+      this.track(
+        readBigFile(this.ingest, path, chunkClass ?? CLASS_UNKNOWN).then(({ read, bytesRead, bytesNew }) => {
+          this.bytesRead += bytesRead;
+          this.bytesNew += bytesNew;
+          done(read);
+        }),
+      );
+      return;
+    }
     this.batch.push({ path, chunkClass: chunkClass ?? CLASS_UNKNOWN, done });
     this.batchBytes += size;
     if (this.batchBytes >= BATCH_BYTES || this.batch.length >= BATCH_FILES) this.send();
@@ -88,16 +81,15 @@ export class ReadQueue {
     const batch = this.batch;
     this.batch = [];
     this.batchBytes = 0;
-    const promise: Promise<void> = this.ingest.files(batch).then(
-      (result) => {
-        this.underWay.delete(promise);
-        this.deliver(batch, result);
-      },
-      (error: unknown) => {
-        this.underWay.delete(promise);
+    this.track(this.ingest.files(batch).then((result) => this.deliver(batch, result)));
+  }
+
+  private track(work: Promise<void>): void {
+    const promise: Promise<void> = work
+      .catch((error: unknown) => {
         this.failure ??= error;
-      },
-    );
+      })
+      .finally(() => this.underWay.delete(promise));
     this.underWay.add(promise);
   }
 
@@ -110,28 +102,11 @@ export class ReadQueue {
     for (let i = 0; i < batch.length; i++) {
       const s = i * STAT_FIELDS;
       const { stats } = result;
-      const length = stats[s + Stat.idCount] * ID_LENGTH;
+      const row = stats.subarray(s, s + STAT_FIELDS);
+      const length = row[Stat.idCount] * ID_LENGTH;
       const ids = result.ids.subarray(at, at + length);
       at += length;
-      batch[i].done({
-        status: stats[s + Stat.status] as ReadStatus,
-        error: errors.get(i),
-        perm: stats[s + Stat.mode],
-        uid: stats[s + Stat.uid],
-        gid: stats[s + Stat.gid],
-        size: stats[s + Stat.size],
-        mtimeSec: stats[s + Stat.mtimeSec],
-        mtimeNsec: stats[s + Stat.mtimeNsec],
-        ctimeSec: stats[s + Stat.ctimeSec],
-        ctimeNsec: stats[s + Stat.ctimeNsec],
-        ino: stats[s + Stat.ino],
-        nlink: stats[s + Stat.nlink],
-        chunkClass: (stats[s + Stat.cut] & 1) as 0 | 1,
-        depth: stats[s + Stat.cut] >> 1,
-        ids,
-        xattrs: xattrs.get(i),
-        started: stats[s + Stat.started],
-      });
+      batch[i].done(fileRead(row, ids, errors.get(i), xattrs.get(i)));
     }
   }
 
@@ -139,4 +114,3 @@ export class ReadQueue {
     if (this.failure !== undefined) throw this.failure;
   }
 }
-

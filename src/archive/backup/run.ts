@@ -3,13 +3,14 @@ import type { ActiveSegment, Stage } from '../../catalog/index.js';
 import type { Keyring } from '../../crypto/keyring.js';
 import { type Content, type Entry, EntryType, NO_CONTENT, sameContent } from '../../format/entry.js';
 import type { Segment } from '../../format/segment.js';
-import { getXattrAt, groupName, listXattrsAt, openParent, closeFd, userName } from '../../platform/index.js';
+import { closeFd, getXattrAt, groupName, listXattrsAt, openParent, userName } from '../../platform/index.js';
 import type { ScanEntry, ScanItem } from '../../scan/index.js';
 import { ReadStatus } from '../ingest/messages.js';
 import { keyedHash } from '../repository.js';
 import type { ActiveCursor } from './active-cursor.js';
+import type { FileRead } from './file-read.js';
 import type { ListingBuilder } from './listing-builder.js';
-import type { FileRead, ReadQueue } from './read-queue.js';
+import type { ReadQueue } from './read-queue.js';
 
 /** Writes through mmap move a file's mtime only after up to half a minute: a file this young is read again next time. */
 const SETTLED_MTIME_MS = 60_000;
@@ -46,10 +47,7 @@ export class RunCounts {
 }
 
 /** Something in key order that goes into the listing once it is known. */
-type Slot =
-  | Carried
-  | { kind: 'entry'; entry: Entry | undefined; ready: true }
-  | Pending;
+type Slot = Carried | { kind: 'entry'; entry: Entry | undefined; ready: true } | Pending;
 
 /** A version that stays as it is. */
 interface Carried {
@@ -184,7 +182,8 @@ export class BackupRun {
     const isFile = item.type === EntryType.file;
     if (isFile) this.counts.bytesScanned += item.size;
     else if (item.type === EntryType.dir) this.counts.dirs++;
-    const old = known && cursor.segment !== undefined ? { segment: cursor.segment, position: cursor.position } : undefined;
+    const old =
+      known && cursor.segment !== undefined ? { segment: cursor.segment, position: cursor.position } : undefined;
     if (known && this.isUnchanged(item)) {
       const mustRead = isFile && (rules.mode === 'full' || rules.unsettled.has(item.key));
       if (!mustRead) {
@@ -230,7 +229,8 @@ export class BackupRun {
     if (isFile) {
       this.counts.files.unchanged++;
       this.counts.activeFiles++;
-      if (this.rules.unsettled.has(slot.segment.keys[slot.position])) this.stage?.unsettled(slot.segment.keys[slot.position]);
+      if (this.rules.unsettled.has(slot.segment.keys[slot.position]))
+        this.stage?.unsettled(slot.segment.keys[slot.position]);
     }
     if (this.head === this.slots.length) this.builder.carry(slot.row, slot.segment, slot.position);
     else this.slots.push(slot);
@@ -303,7 +303,11 @@ export class BackupRun {
     read: FileRead,
   ): Entry | Carried | undefined {
     const { counts } = this;
-    if (read.status === ReadStatus.unreadable || read.status === ReadStatus.vanished || read.status === ReadStatus.retyped) {
+    if (
+      read.status === ReadStatus.unreadable ||
+      read.status === ReadStatus.vanished ||
+      read.status === ReadStatus.retyped
+    ) {
       counts.files.unreadable++;
       this.fail(item.key, readFailure(read));
       // What was there before stays until the disk can be asked again. What cannot be whole any more does not.

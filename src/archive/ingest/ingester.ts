@@ -6,20 +6,32 @@ import type { Keyring } from '../../crypto/keyring.js';
 import { buildChunkList, holeId } from '../../format/chunk-list.js';
 import { type ChunkClass, ID_LENGTH } from '../../format/entry.js';
 import { Compressor } from '../../format/zstd.js';
-import { closeFd, CWD, getXattrFd, listXattrsFd, nextData, nextHole, openFileAt, StatBuffer, statFd } from '../../platform/index.js';
+import {
+  CWD,
+  closeFd,
+  getXattrFd,
+  listXattrsFd,
+  nextData,
+  nextHole,
+  openFileAt,
+  StatBuffer,
+  statFd,
+} from '../../platform/index.js';
 import type { ObjectStore } from '../../store/index.js';
 import type { Claim, ClaimTable } from './claim-table.js';
 import { FrameBuilder } from './frame-builder.js';
 import {
   CLASS_UNKNOWN,
+  type CutResult,
+  type CutTask,
   type FilesResult,
   type FilesTask,
   type FlushResult,
   type RangeResult,
   type RangeTask,
   ReadStatus,
-  Stat,
   STAT_FIELDS,
+  Stat,
 } from './messages.js';
 import { type FinishedPack, type FramePayload, type PackOrigin, PackWriter } from './pack-writer.js';
 import { Throttle } from './throttle.js';
@@ -117,6 +129,68 @@ export class Ingester {
     return result;
   }
 
+  /** Finds the cuts of a stretch of a big file. */
+  async cut(task: CutTask): Promise<CutResult> {
+    const stats = new Float64Array(STAT_FIELDS);
+    stats[Stat.started] = Date.now();
+    const result: CutResult = {
+      kind: 'cut',
+      status: ReadStatus.ok,
+      stats,
+      xattrs: [],
+      chunkClass: 0,
+      pieces: new Float64Array(0),
+      end: false,
+    };
+    let fd: number;
+    try {
+      fd = openFileAt(CWD, task.path);
+    } catch (error) {
+      return { ...result, status: openFailure(error), error: (error as Error).message };
+    }
+    try {
+      statFd(fd, this.stat);
+      if (!this.stat.isFile) return { ...result, status: ReadStatus.retyped };
+      fillStats(stats, this.stat);
+      result.xattrs = task.offset === 0 ? readXattrs(fd) : [];
+      // Ranges count as read when they are stored.
+      const counted = this.bytesRead;
+      if (task.length > 0) this.cutStretch(fd, task, result);
+      this.bytesRead = counted;
+    } catch (error) {
+      if (!(error as NodeJS.ErrnoException).code) throw error;
+      return { ...result, status: ReadStatus.unreadable, error: (error as Error).message };
+    } finally {
+      closeFd(fd);
+    }
+    return result;
+  }
+
+  private cutStretch(fd: number, task: CutTask, result: CutResult): void {
+    const pieces: number[] = [];
+    const size = this.stat.size;
+    let chunkClass = task.chunkClass;
+    let end = task.offset;
+    for (const { from, to, isHole } of extents(fd, this.stat, task.offset)) {
+      if (isHole) {
+        pieces.push(from - to);
+        end = to;
+        continue;
+      }
+      const stopAt = to === size ? Number.POSITIVE_INFINITY : to;
+      const limit = task.offset + task.length;
+      chunkClass = this.forEachChunk(fd, from, stopAt, chunkClass, (start, cut) => {
+        pieces.push(cut - start);
+        end += cut - start;
+        return end < limit;
+      });
+      if (end >= limit) break;
+    }
+    result.pieces = Float64Array.from(pieces);
+    result.end = end >= size;
+    result.chunkClass = chunkClass === 1 ? 1 : 0;
+  }
+
   /** Stores a stretch of a file whose cuts another worker has found. */
   async range(task: RangeTask): Promise<RangeResult> {
     this.parts.claims.adopt(task.levels);
@@ -155,14 +229,8 @@ export class Ingester {
     try {
       fd = openFileAt(CWD, path);
     } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      stats[Stat.status] =
-        code === 'ENOENT' || code === 'ENOTDIR'
-          ? ReadStatus.vanished
-          : code === 'ELOOP'
-            ? ReadStatus.retyped
-            : ReadStatus.unreadable;
-      result.errors.push([index, message]);
+      stats[Stat.status] = openFailure(error);
+      result.errors.push([index, (error as Error).message]);
       return EMPTY;
     }
     try {
@@ -199,16 +267,8 @@ export class Ingester {
       after.ctimeSec !== before.ctimeSec ||
       after.ctimeNsec !== before.ctimeNsec;
     stats[Stat.status] = moved ? ReadStatus.changed : ReadStatus.ok;
-    stats[Stat.mode] = before.perm;
-    stats[Stat.uid] = before.uid;
-    stats[Stat.gid] = before.gid;
+    fillStats(stats, before);
     stats[Stat.size] = size;
-    stats[Stat.mtimeSec] = before.mtimeSec;
-    stats[Stat.mtimeNsec] = before.mtimeNsec;
-    stats[Stat.ctimeSec] = before.ctimeSec;
-    stats[Stat.ctimeNsec] = before.ctimeNsec;
-    stats[Stat.ino] = before.ino;
-    stats[Stat.nlink] = before.nlink;
     const list = buildChunkList(this.ids.subarray(0, this.sizes.length * ID_LENGTH), this.sizes, (bytes) => {
       const id = new Uint8Array(ID_LENGTH);
       this.hashNode(bytes, 0, bytes.length, id, 0);
@@ -222,38 +282,34 @@ export class Ingester {
 
   /** Reads an open file to its end, from data to data where it has holes. */
   private readContent(fd: number, stat: StatBuffer, classHint: number): ChunkClass {
-    const isSparse = stat.blocks * 512 + SMALLEST_HOLE <= stat.size;
-    if (!isSparse) return this.readExtent(fd, 0, Number.POSITIVE_INFINITY, classHint);
-    let chunkClass: number = classHint;
-    let at = 0;
-    while (at < stat.size) {
-      const data = Math.min(nextData(fd, at) ?? stat.size, stat.size);
-      let begin = at;
-      if (data - at >= SMALLEST_HOLE) {
-        this.addHole(data - at);
-        begin = data;
+    let chunkClass = classHint;
+    for (const { from, to, isHole } of extents(fd, stat, 0)) {
+      if (isHole) {
+        this.addHole(to - from);
+        continue;
       }
-      at = data;
-      if (data >= stat.size) {
-        if (begin < data) chunkClass = this.readExtent(fd, begin, data, chunkClass);
-        break;
-      }
-      // Holes too small to be worth naming are read together with the data around them.
-      let end = nextHole(fd, data);
-      for (;;) {
-        if (end >= stat.size) break;
-        const next = Math.min(nextData(fd, end) ?? stat.size, stat.size);
-        if (next - end >= SMALLEST_HOLE) break;
-        end = next >= stat.size ? stat.size : nextHole(fd, next);
-      }
-      chunkClass = this.readExtent(fd, begin, Math.min(end, stat.size), chunkClass);
-      at = Math.min(end, stat.size);
+      // What grows while it is read is read to its end all the same.
+      const stopAt = to === stat.size ? Number.POSITIVE_INFINITY : to;
+      chunkClass = this.forEachChunk(fd, from, stopAt, chunkClass, (start, end, known) => {
+        this.addChunk(this.chunker.buffer, start, end, known);
+        return true;
+      });
     }
     return chunkClass === 1 ? 1 : 0;
   }
 
-  /** Reads [from, to) of a file, or to its end, cutting and storing on the way. */
-  private readExtent(fd: number, from: number, to: number, classHint: number): ChunkClass {
+  /**
+   * Reads [from, to) of a file, or to its end, and cuts it.
+   * @param take gets each chunk as a stretch of the chunker's buffer; false stops
+   * @returns the class, sampled if it was unknown
+   */
+  private forEachChunk(
+    fd: number,
+    from: number,
+    to: number,
+    classHint: number,
+    take: (start: number, end: number, chunkClass: ChunkClass) => boolean,
+  ): number {
     const { chunker } = this;
     const buffer = chunker.buffer;
     let start = 0;
@@ -274,8 +330,9 @@ export class Ingester {
         eof = got === 0 || position >= to || (got < want && position >= this.stat.size);
       }
       if (chunkClass === CLASS_UNKNOWN) chunkClass = this.sampleClass(buffer, start, end);
-      for (const cut of chunker.cutAll(this.parts.chunkers[chunkClass as ChunkClass], { start, end, scanned, eof })) {
-        this.addChunk(buffer, start, cut, chunkClass as ChunkClass);
+      const known = chunkClass as ChunkClass;
+      for (const cut of chunker.cutAll(this.parts.chunkers[known], { start, end, scanned, eof })) {
+        if (!take(start, cut, known)) return chunkClass;
         start = cut;
       }
       buffer.copyWithin(0, start, end);
@@ -283,7 +340,7 @@ export class Ingester {
       end = scanned;
       start = 0;
     }
-    return chunkClass as ChunkClass;
+    return chunkClass;
   }
 
   private readRange(task: RangeTask): void {
@@ -388,6 +445,54 @@ export class Ingester {
 }
 
 const EMPTY = new Uint8Array(0);
+
+/** What a file's failure to open means. */
+function openFailure(error: unknown): ReadStatus {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT' || code === 'ENOTDIR') return ReadStatus.vanished;
+  return code === 'ELOOP' ? ReadStatus.retyped : ReadStatus.unreadable;
+}
+
+function fillStats(stats: Float64Array, stat: StatBuffer): void {
+  stats[Stat.mode] = stat.perm;
+  stats[Stat.uid] = stat.uid;
+  stats[Stat.gid] = stat.gid;
+  stats[Stat.size] = stat.size;
+  stats[Stat.mtimeSec] = stat.mtimeSec;
+  stats[Stat.mtimeNsec] = stat.mtimeNsec;
+  stats[Stat.ctimeSec] = stat.ctimeSec;
+  stats[Stat.ctimeNsec] = stat.ctimeNsec;
+  stats[Stat.ino] = stat.ino;
+  stats[Stat.nlink] = stat.nlink;
+}
+
+/** A stretch of a file that holds data, or none. */
+interface Extent {
+  from: number;
+  to: number;
+  isHole: boolean;
+}
+
+/** A file's stretches from `offset` on, in order. Holes too small to be worth naming count as the zeros they are. */
+function* extents(fd: number, stat: StatBuffer, offset: number): Generator<Extent> {
+  const size = stat.size;
+  if (stat.blocks * 512 + SMALLEST_HOLE > size) {
+    yield { from: offset, to: size, isHole: false };
+    return;
+  }
+  let from = offset;
+  let at = offset;
+  while (at < size) {
+    const data = Math.min(nextData(fd, at) ?? size, size);
+    if (data - at >= SMALLEST_HOLE) {
+      if (from < at) yield { from, to: at, isHole: false };
+      yield { from: at, to: data, isHole: true };
+      from = data;
+    }
+    at = data < size ? Math.min(nextHole(fd, data), size) : size;
+  }
+  if (from < size || size === 0) yield { from, to: size, isHole: false };
+}
 
 function roomFor(ids: Uint8Array, count: number): Uint8Array {
   if ((count + 1) * ID_LENGTH <= ids.length) return ids;

@@ -1,6 +1,6 @@
 import type { ByteString } from '../../bytes.js';
-import type { KeyringData } from '../../crypto/keyring.js';
 import type { ChunkerParams } from '../../chunk/index.js';
+import type { KeyringData } from '../../crypto/keyring.js';
 import type { SharedClaims } from './claim-table.js';
 import type { FinishedPack, FramePayload, PackOrigin } from './pack-writer.js';
 
@@ -50,6 +50,36 @@ export interface FilesTask {
   levels: SharedArrayBuffer[];
 }
 
+/**
+ * A stretch of a big file to be cut, not stored: other workers store what it finds. Cuts depend on what lies behind the
+ * chunk's beginning only, so a stretch that begins at a cut is cut as if the file were cut whole.
+ */
+export interface CutTask {
+  kind: 'cut';
+  path: ByteString;
+  /** Where a chunk (or hole) begins. */
+  offset: number;
+  /** Cut about so many bytes. */
+  length: number;
+  /** 0, 1 or CLASS_UNKNOWN. */
+  chunkClass: number;
+}
+
+/** What a CutTask found. */
+export interface CutResult {
+  kind: 'cut';
+  status: ReadStatus;
+  error?: string;
+  /** STAT_FIELDS numbers of the file as it is now. */
+  stats: Float64Array;
+  xattrs: [ByteString, Uint8Array][];
+  chunkClass: 0 | 1;
+  /** Lengths of chunks, and negative ones of holes, from `offset` on. */
+  pieces: Float64Array;
+  /** The last piece ends the file. */
+  end: boolean;
+}
+
 /** A stretch of a big file whose cuts are known. */
 export interface RangeTask {
   kind: 'range';
@@ -68,7 +98,7 @@ export interface FlushTask {
   workers: number;
 }
 
-export type IngestTask = FilesTask | RangeTask | FlushTask;
+export type IngestTask = FilesTask | CutTask | RangeTask | FlushTask;
 
 /** Numbers per file in FilesResult.stats. */
 export const STAT_FIELDS = 14;
@@ -124,4 +154,4 @@ export interface FlushResult {
   frames: FramePayload[];
 }
 
-export type IngestResult = FilesResult | RangeResult | FlushResult;
+export type IngestResult = FilesResult | CutResult | RangeResult | FlushResult;

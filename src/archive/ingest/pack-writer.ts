@@ -147,4 +147,3 @@ export class PackWriter {
 export function newRunId(): Uint8Array {
   return randomBytes(16);
 }
-

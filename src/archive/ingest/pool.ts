@@ -2,6 +2,8 @@ import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
 import { workerFile } from '../worker-file.js';
 import type {
+  CutResult,
+  CutTask,
   FilesResult,
   FilesTask,
   FlushResult,
@@ -39,6 +41,11 @@ export class IngestPool {
   /** Has some files read whole. */
   files(task: FilesTask): Promise<FilesResult> {
     return this.piscina.run(task, { transferList: [task.paths.buffer as ArrayBuffer] }) as Promise<FilesResult>;
+  }
+
+  /** Has a stretch of a big file cut. */
+  cut(task: CutTask): Promise<CutResult> {
+    return this.piscina.run(task) as Promise<CutResult>;
   }
 
   /** Has a stretch of a big file stored. */

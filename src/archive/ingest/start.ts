@@ -1,6 +1,6 @@
 import { importKeyring } from '../../crypto/keyring.js';
 import { native } from '../../crypto/native.js';
-import { openStore, type OpenOptions } from '../../store/index.js';
+import { type OpenOptions, openStore } from '../../store/index.js';
 import { knownIdReader } from '../blob-index.js';
 import { ClaimTable } from './claim-table.js';
 import { Ingester } from './ingester.js';

@@ -91,9 +91,13 @@ export class Directories {
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === undefined) throw error;
-      throw new UserError(ExitCode.failed, `cannot restore into ${toDisplay(path)}: ${message}; choose another target`, {
-        cause: error,
-      });
+      throw new UserError(
+        ExitCode.failed,
+        `cannot restore into ${toDisplay(path)}: ${message}; choose another target`,
+        {
+          cause: error,
+        },
+      );
     }
     this.roots.set(path, dir);
     return dir;
@@ -194,7 +198,8 @@ export class Directories {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') return undefined;
       // One's own directory without permission to look into it can be opened up; it is closed again at the end.
-      if (code !== 'EACCES' || this.dryRun || !tryStatAt(within, name, this.stat) || !this.stat.isDirectory) throw error;
+      if (code !== 'EACCES' || this.dryRun || !tryStatAt(within, name, this.stat) || !this.stat.isDirectory)
+        throw error;
       loosened = this.stat.perm;
       chmodAt(within, name, loosened | 0o700);
       fd = openDirectoryAt(within, name);

@@ -1,7 +1,7 @@
 import type { ByteString } from '../../bytes.js';
 import {
   closeFd,
-  FileType,
+  type FileType,
   openDirectoryAt,
   readDirectory,
   removeDirectoryAt,

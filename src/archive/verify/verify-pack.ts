@@ -58,7 +58,8 @@ export class PackVerifier {
     }
     verdict.bytes = bytes.length;
     const isNamedRight = createHash('sha256').update(bytes).digest('hex') === pack.name;
-    if (!isNamedRight) verdict.problems.push({ kind: 'damaged', message: 'its bytes do not have the checksum that its name tells' });
+    if (!isNamedRight)
+      verdict.problems.push({ kind: 'damaged', message: 'its bytes do not have the checksum that its name tells' });
     try {
       this.verifyContents(bytes, pack, expected, verdict);
     } catch (error) {

@@ -1,0 +1,361 @@
+import fs from 'node:fs';
+import type { ByteString } from '../../bytes.js';
+import { type BlobHasher, blobHasher } from '../../crypto/blob-id.js';
+import type { Keyring } from '../../crypto/keyring.js';
+import { ID_LENGTH } from '../../format/entry.js';
+import {
+  chmodFd,
+  chownFd,
+  closeFd,
+  createFileAt,
+  openFileAt,
+  removeFileAt,
+  removeXattrFd,
+  StatBuffer,
+  setTimesFd,
+  setXattrFd,
+  statFd,
+} from '../../platform/index.js';
+import type { ObjectStore } from '../../store/index.js';
+import { ACCESS_ACL, isRefusal, SETUID_SETGID } from './attributes.js';
+import { BadFrame, FrameSource, type SealedFrames } from './frame-source.js';
+import {
+  BLOB_FIELDS,
+  Blob,
+  type ExtractResult,
+  type ExtractTask,
+  PART_FIELDS,
+  UNIT_FIELDS,
+  Unit,
+  UnitFlag,
+} from './messages.js';
+
+/** What an extractor works with. */
+export interface ExtractParts {
+  store: ObjectStore;
+  keyring: Keyring;
+  /** Read back what was written. */
+  verify: boolean;
+}
+
+type Xattrs = readonly [name: ByteString, value: Uint8Array][];
+
+/** A stretch of a file that is written at once. */
+interface Run {
+  source: Uint8Array;
+  start: number;
+  length: number;
+  offset: number;
+}
+
+const NO_XATTRS: Xattrs = [];
+const UNKNOWN = 0;
+const GOOD = 1;
+const BAD = 2;
+
+/** State of a task while it is worked on. */
+interface Work {
+  task: ExtractTask;
+  frames: SealedFrames;
+  result: ExtractResult;
+  names: ByteString[];
+  xattrs: Map<number, Xattrs>;
+  /** Per blob: not looked at, good or bad. */
+  state: Uint8Array;
+  /** Why the bad ones are. */
+  reasons: Map<number, string>;
+}
+
+/**
+ * One worker's half of a restore: opens frames, checks each blob's id, and writes files.
+ *
+ * A file that is made whole is touched only when all its blobs have been found good, in one burst of system calls:
+ * create, write, owner, permissions, attributes, and the time last, so that a file that looks restored is.
+ */
+export class Extractor {
+  private readonly verify: boolean;
+  private readonly source: FrameSource;
+  private readonly hash: BlobHasher;
+  private readonly id = new Uint8Array(ID_LENGTH);
+  private readonly stat = new StatBuffer();
+  private assembly = new Uint8Array(0);
+  private readBack = new Uint8Array(0);
+
+  constructor(parts: ExtractParts) {
+    this.verify = parts.verify;
+    this.source = new FrameSource(parts.store, parts.keyring);
+    this.hash = blobHasher(parts.keyring, 'data');
+  }
+
+  /** Does a task. Rejects only when the store as a whole cannot be read; all else is in the result. */
+  async run(task: ExtractTask): Promise<ExtractResult> {
+    const result: ExtractResult = { failures: [], matched: [], badFrames: [], xattrFailures: [], chownFailures: 0 };
+    const work: Work = {
+      task,
+      frames: this.source.request(task),
+      result,
+      names: task.names.split('/'),
+      xattrs: new Map(task.xattrs),
+      state: new Uint8Array(task.blobs.length / BLOB_FIELDS),
+      reasons: new Map(),
+    };
+    const { units, parts, blobs } = task;
+    let part = 0;
+    for (let unit = 0; unit * UNIT_FIELDS < units.length; unit++) {
+      const end = part + units[unit * UNIT_FIELDS + Unit.parts];
+      for (let i = part; i < end; i++) {
+        const arrival = work.frames.arrival(blobs[parts[i * PART_FIELDS + 1] * BLOB_FIELDS + Blob.frame]);
+        if (arrival !== undefined) await arrival;
+      }
+      // From here on nothing waits: other tasks of this thread use the same buffers.
+      this.unit(work, unit, part, end);
+      if (result.full !== undefined) break;
+      part = end;
+    }
+    return result;
+  }
+
+  private unit(work: Work, unit: number, begin: number, end: number): void {
+    const { units } = work.task;
+    const flags = units[unit * UNIT_FIELDS + Unit.flags];
+    try {
+      if ((flags & UnitFlag.whole) === 0) this.pieces(work, unit, begin, end);
+      else if ((flags & UnitFlag.compare) !== 0 && this.isThere(work, unit, begin, end)) work.result.matched.push(unit);
+      else this.wholeFile(work, unit, begin, end);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === undefined) throw error;
+      if (code === 'ENOSPC' || code === 'EDQUOT') work.result.full = message;
+      else work.result.failures.push({ unit, code, message });
+    }
+  }
+
+  /** Writes pieces of a big file; good ones even when others are bad. */
+  private pieces(work: Work, unit: number, begin: number, end: number): void {
+    const { task } = work;
+    const fd = task.units[unit * UNIT_FIELDS + Unit.fd];
+    const bad = this.checkBlobs(work, begin, end);
+    if (bad.length > 0) this.fail(work, unit, bad);
+    let run: Run | undefined;
+    for (let i = begin; i < end; i++) {
+      if (work.state[task.parts[i * PART_FIELDS + 1]] === BAD) continue;
+      const next = this.runOf(work, i);
+      if (run !== undefined && run.source === next.source && continues(run, next)) run.length += next.length;
+      else {
+        if (run !== undefined) writeRun(fd, run);
+        run = next;
+      }
+    }
+    if (run !== undefined) writeRun(fd, run);
+    if (this.verify) this.checkWritten(work, unit, fd, begin, end);
+  }
+
+  private wholeFile(work: Work, unit: number, begin: number, end: number): void {
+    const bad = this.checkBlobs(work, begin, end);
+    if (bad.length > 0) {
+      this.fail(work, unit, bad);
+      return;
+    }
+    const { units } = work.task;
+    const at = unit * UNIT_FIELDS;
+    const runs = this.gather(work, begin, end, units[at + Unit.size]);
+    const dir = units[at + Unit.fd];
+    const name = work.names[units[at + Unit.name]];
+    if ((units[at + Unit.flags] & UnitFlag.replace) !== 0) removeIfThere(dir, name);
+    const fd = createFileAt(dir, name, units[at + Unit.createMode]);
+    let whole = false;
+    try {
+      let written = 0;
+      for (const run of runs) {
+        writeRun(fd, run);
+        written = run.offset + run.length;
+      }
+      if (written < units[at + Unit.size]) fs.ftruncateSync(fd, units[at + Unit.size]);
+      if (!this.verify || this.checkWritten(work, unit, fd, begin, end)) {
+        this.setAttributes(work, unit, fd);
+        whole = true;
+      }
+    } finally {
+      closeFd(fd);
+      if (!whole) removeIfThere(dir, name);
+    }
+  }
+
+  private setAttributes(work: Work, unit: number, fd: number): void {
+    const { units } = work.task;
+    const at = unit * UNIT_FIELDS;
+    let perm = units[at + Unit.chmod];
+    if (units[at + Unit.uid] !== -1) {
+      try {
+        chownFd(fd, units[at + Unit.uid], units[at + Unit.gid]);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        work.result.chownFailures++;
+        if (perm !== -1) perm &= ~SETUID_SETGID;
+      }
+    }
+    const xattrs = work.xattrs.get(unit) ?? NO_XATTRS;
+    for (const [name, value] of xattrs) if (name !== ACCESS_ACL) this.setXattr(work, fd, name, value);
+    if ((units[at + Unit.flags] & UnitFlag.clearAcl) !== 0) removeXattrFd(fd, ACCESS_ACL);
+    if (perm !== -1) chmodFd(fd, perm);
+    // An ACL brings permission bits of its own, so it comes last.
+    for (const [name, value] of xattrs) if (name === ACCESS_ACL) this.setXattr(work, fd, name, value);
+    setTimesFd(fd, units[at + Unit.mtimeSec], units[at + Unit.mtimeNsec]);
+  }
+
+  private setXattr(work: Work, fd: number, name: ByteString, value: Uint8Array): void {
+    try {
+      setXattrFd(fd, name, value);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === undefined) throw error;
+      work.result.xattrFailures.push([name, code]);
+    }
+  }
+
+  /** Whether the file is there, of this size, with the right bytes. */
+  private isThere(work: Work, unit: number, begin: number, end: number): boolean {
+    const { units } = work.task;
+    const at = unit * UNIT_FIELDS;
+    let fd: number;
+    try {
+      fd = openFileAt(units[at + Unit.fd], work.names[units[at + Unit.name]]);
+    } catch {
+      return false;
+    }
+    try {
+      statFd(fd, this.stat);
+      return this.stat.isFile && this.stat.size === units[at + Unit.size] && this.sameBytes(work, fd, begin, end);
+    } finally {
+      closeFd(fd);
+    }
+  }
+
+  /** Looks at the blobs of some parts; returns the bad ones. */
+  private checkBlobs(work: Work, begin: number, end: number): number[] {
+    const { parts, blobs, ids } = work.task;
+    let bad: number[] | undefined;
+    for (let i = begin; i < end; i++) {
+      const blob = parts[i * PART_FIELDS + 1];
+      if (work.state[blob] === UNKNOWN) {
+        const at = blob * BLOB_FIELDS;
+        work.state[blob] = BAD;
+        try {
+          const plain = work.frames.plain(blobs[at + Blob.frame]);
+          const start = blobs[at + Blob.start];
+          this.hash(plain, start, start + blobs[at + Blob.length], this.id, 0);
+          if (this.hasId(ids, blob * ID_LENGTH)) work.state[blob] = GOOD;
+          else work.reasons.set(blob, 'damaged in the store: a chunk is not what its id says');
+        } catch (error) {
+          if (!(error instanceof BadFrame)) throw error;
+          work.reasons.set(blob, error.message);
+          const frame = blobs[at + Blob.frame];
+          if (!work.result.badFrames.some(([known]) => known === frame))
+            work.result.badFrames.push([frame, error.message]);
+        }
+      }
+      if (work.state[blob] === BAD) {
+        bad ??= [];
+        bad.push(blob);
+      }
+    }
+    return bad ?? NONE;
+  }
+
+  private fail(work: Work, unit: number, bad: number[]): void {
+    const message = work.reasons.get(bad[0]) ?? 'damaged in the store';
+    work.result.failures.push({ unit, message, blobs: bad });
+  }
+
+  /** The bytes of a whole file as few stretches. From several frames they are copied together first. */
+  private gather(work: Work, begin: number, end: number, size: number): Run[] {
+    const { parts, blobs } = work.task;
+    if (begin === end) return [];
+    const frameOf = (i: number): number => blobs[parts[i * PART_FIELDS + 1] * BLOB_FIELDS + Blob.frame];
+    let single = true;
+    for (let i = begin + 1; i < end && single; i++) single = frameOf(i) === frameOf(begin);
+    const runs: Run[] = [];
+    if (!single && this.assembly.length < size) this.assembly = new Uint8Array(size);
+    for (let i = begin; i < end; i++) {
+      let next = this.runOf(work, i);
+      if (!single) {
+        this.assembly.set(next.source.subarray(next.start, next.start + next.length), next.offset);
+        next = { source: this.assembly, start: next.offset, length: next.length, offset: next.offset };
+      }
+      const last = runs.at(-1);
+      if (last !== undefined && continues(last, next)) last.length += next.length;
+      else runs.push(next);
+    }
+    return runs;
+  }
+
+  /** One part, in its frame; good until the next frame is opened. */
+  private runOf(work: Work, part: number): Run {
+    const { parts, blobs } = work.task;
+    const at = parts[part * PART_FIELDS + 1] * BLOB_FIELDS;
+    const source = work.frames.plain(blobs[at + Blob.frame]);
+    return {
+      source,
+      start: blobs[at + Blob.start],
+      length: blobs[at + Blob.length],
+      offset: parts[part * PART_FIELDS],
+    };
+  }
+
+  private checkWritten(work: Work, unit: number, fd: number, begin: number, end: number): boolean {
+    if (this.sameBytes(work, fd, begin, end)) return true;
+    const message = 'what was written reads back differently: check the disk and the memory of this machine';
+    work.result.failures.push({ unit, code: 'EIO', message });
+    return false;
+  }
+
+  /** Whether an open file holds the good ones of these parts. */
+  private sameBytes(work: Work, fd: number, begin: number, end: number): boolean {
+    const { parts, blobs, ids } = work.task;
+    for (let i = begin; i < end; i++) {
+      const blob = parts[i * PART_FIELDS + 1];
+      if (work.state[blob] === BAD) continue;
+      const length = blobs[blob * BLOB_FIELDS + Blob.length];
+      if (this.readBack.length < length) this.readBack = new Uint8Array(length);
+      if (!readFully(fd, this.readBack, length, parts[i * PART_FIELDS])) return false;
+      this.hash(this.readBack, 0, length, this.id, 0);
+      if (!this.hasId(ids, blob * ID_LENGTH)) return false;
+    }
+    return true;
+  }
+
+  private hasId(ids: Uint8Array, at: number): boolean {
+    for (let i = 0; i < ID_LENGTH; i++) if (ids[at + i] !== this.id[i]) return false;
+    return true;
+  }
+}
+
+const NONE: number[] = [];
+
+function continues(run: Run, next: Run): boolean {
+  return run.source === next.source && next.offset === run.offset + run.length && next.start === run.start + run.length;
+}
+
+function writeRun(fd: number, run: Run): void {
+  let done = 0;
+  while (done < run.length)
+    done += fs.writeSync(fd, run.source, run.start + done, run.length - done, run.offset + done);
+}
+
+function readFully(fd: number, into: Uint8Array, length: number, position: number): boolean {
+  let got = 0;
+  while (got < length) {
+    const n = fs.readSync(fd, into, got, length - got, position + got);
+    if (n === 0) return false;
+    got += n;
+  }
+  return true;
+}
+
+function removeIfThere(dir: number, name: ByteString): void {
+  try {
+    removeFileAt(dir, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}

@@ -1,0 +1,238 @@
+import type { Keyring } from '../../crypto/keyring.js';
+import { FormatError } from '../../errors.js';
+import { type ObjectCipher, ObjectKind, openSeal } from '../../format/object.js';
+import { PACK_HEADER_LENGTH } from '../../format/pack.js';
+import { Decompressor } from '../../format/zstd.js';
+import { type ObjectStore, objectPath, StoreError } from '../../store/index.js';
+import { type ExtractTask, FRAME_FIELDS, Frame } from './messages.js';
+
+/** Frames of one pack that are read together: at most so many bytes, over gaps of at most so many. */
+const EXTENT = 4 * 1024 * 1024;
+const GAP = 128 * 1024;
+
+/** Bytes of opened frames that are kept, since other units of the same or the next tasks may need them too. */
+const CACHE_BYTES = 24 * 1024 * 1024;
+const CIPHERS = 256;
+
+/** A frame that cannot be had. */
+export class BadFrame extends Error {
+  override readonly name = 'BadFrame';
+}
+
+/** What a task needs of the store: its frames, sealed, as they arrive. */
+export interface SealedFrames {
+  /** Resolves when the frame has arrived, in whatever state; undefined when it is there already. */
+  arrival(frame: number): Promise<void> | undefined;
+  /** The frame's plain bytes, once it has arrived. Good until the next call. Throws BadFrame. */
+  plain(frame: number): Uint8Array;
+}
+
+interface Extent {
+  pack: string;
+  offset: number;
+  length: number;
+  frames: number[];
+}
+
+interface Plain {
+  bytes: Uint8Array;
+  /** Memory to be used again; undefined for frames stored raw. */
+  memory: Uint8Array | undefined;
+}
+
+/** One worker's way to opened frames: reads them in few pieces, opens and decompresses each once if it can. */
+export class FrameSource {
+  private readonly store: ObjectStore;
+  private readonly keyring: Keyring;
+  private readonly decompressor = new Decompressor();
+  private readonly ciphers = new Map<string, Promise<ObjectCipher>>();
+  private readonly cache = new Map<string, Plain>();
+  private cachedBytes = 0;
+  private readonly free: Uint8Array[] = [];
+
+  constructor(store: ObjectStore, keyring: Keyring) {
+    this.store = store;
+    this.keyring = keyring;
+  }
+
+  /** Begins to read the frames of a task. Rejects arrivals only when the store as a whole cannot be read. */
+  request(task: ExtractTask): SealedFrames {
+    const count = task.frames.length / FRAME_FIELDS;
+    const sealed = new Array<Uint8Array | BadFrame | undefined>(count);
+    const ciphers = new Array<ObjectCipher | undefined>(count);
+    const arrivals = new Array<Promise<void> | undefined>(count);
+    for (const extent of this.extents(task)) {
+      const arrival = this.fetch(extent, task, sealed, ciphers).finally(() => {
+        for (const frame of extent.frames) arrivals[frame] = undefined;
+      });
+      // Whoever needs the frame sees the failure; nobody may.
+      arrival.catch(() => undefined);
+      for (const frame of extent.frames) arrivals[frame] = arrival;
+    }
+    return {
+      arrival: (frame) => arrivals[frame],
+      plain: (frame) => this.plain(task, frame, sealed, ciphers),
+    };
+  }
+
+  private plain(
+    task: ExtractTask,
+    frame: number,
+    sealed: (Uint8Array | BadFrame | undefined)[],
+    ciphers: (ObjectCipher | undefined)[],
+  ): Uint8Array {
+    const key = keyOf(task, frame);
+    const known = this.cache.get(key);
+    if (known !== undefined) {
+      this.cache.delete(key);
+      this.cache.set(key, known);
+      return known.bytes;
+    }
+    const bytes = sealed[frame];
+    if (bytes instanceof BadFrame) throw bytes;
+    const cipher = ciphers[frame];
+    if (bytes === undefined || cipher === undefined) throw new Error('a frame was used before it arrived');
+    try {
+      const plain = this.open(task, frame, cipher, bytes);
+      this.remember(key, plain);
+      return plain.bytes;
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      const bad = new BadFrame(`damaged in the store, ${describe(task, frame)}: ${error.message}`);
+      sealed[frame] = bad;
+      throw bad;
+    }
+  }
+
+  private open(task: ExtractTask, frame: number, cipher: ObjectCipher, sealed: Uint8Array): Plain {
+    const at = frame * FRAME_FIELDS;
+    const opened = cipher.open(task.frames[at + Frame.number], sealed);
+    const length = task.frames[at + Frame.plainLength];
+    if (task.frames[at + Frame.raw] === 1) {
+      if (opened.length !== length) throw new FormatError('it has another length than its directory says');
+      return { bytes: opened, memory: undefined };
+    }
+    const memory = this.memoryFor(length);
+    const got = this.decompressor.decompressInto(memory.subarray(0, length), opened);
+    if (got !== length) throw new FormatError('it has another length than its directory says');
+    return { bytes: memory.subarray(0, length), memory };
+  }
+
+  private memoryFor(length: number): Uint8Array {
+    const fitting = this.free.findIndex((memory) => memory.length >= length);
+    if (fitting >= 0) return this.free.splice(fitting, 1)[0];
+    const step = 256 * 1024;
+    return new Uint8Array(Math.max(5, Math.ceil(length / step)) * step);
+  }
+
+  private remember(key: string, plain: Plain): void {
+    this.cache.set(key, plain);
+    this.cachedBytes += plain.bytes.length;
+    for (const [oldest, old] of this.cache) {
+      if (this.cachedBytes <= CACHE_BYTES || old === plain) break;
+      this.cache.delete(oldest);
+      this.cachedBytes -= old.bytes.length;
+      if (old.memory !== undefined && this.free.length < 8) this.free.push(old.memory);
+    }
+  }
+
+  /** The task's frames in pieces to be read at once; those that are open already are left out. */
+  private extents(task: ExtractTask): Extent[] {
+    const extents: Extent[] = [];
+    let current: Extent | undefined;
+    for (let frame = 0; frame * FRAME_FIELDS < task.frames.length; frame++) {
+      if (this.cache.has(keyOf(task, frame))) continue;
+      const at = frame * FRAME_FIELDS;
+      const pack = task.packs[task.frames[at + Frame.pack]];
+      const offset = task.frames[at + Frame.offset];
+      const end = offset + task.frames[at + Frame.length];
+      if (
+        current !== undefined &&
+        current.pack === pack &&
+        offset - (current.offset + current.length) <= GAP &&
+        offset >= current.offset + current.length &&
+        end - current.offset <= EXTENT
+      ) {
+        current.length = end - current.offset;
+        current.frames.push(frame);
+      } else {
+        current = { pack, offset, length: end - offset, frames: [frame] };
+        extents.push(current);
+      }
+    }
+    return extents;
+  }
+
+  private async fetch(
+    extent: Extent,
+    task: ExtractTask,
+    sealed: (Uint8Array | BadFrame | undefined)[],
+    ciphers: (ObjectCipher | undefined)[],
+  ): Promise<void> {
+    const { pack, offset, length, frames } = extent;
+    try {
+      const [cipher, bytes] = await Promise.all([
+        this.cipher(pack),
+        this.store.readRange(objectPath('packs', pack), offset, length),
+      ]);
+      for (const frame of frames) {
+        const start = task.frames[frame * FRAME_FIELDS + Frame.offset] - offset;
+        sealed[frame] = bytes.subarray(start, start + task.frames[frame * FRAME_FIELDS + Frame.length]);
+        ciphers[frame] = cipher;
+      }
+    } catch (error) {
+      if (!this.concernsThePack(error)) throw error;
+      // One bad spot must not take its neighbours along.
+      if (frames.length > 1 && !(error instanceof StoreError && error.code === 'missing')) {
+        for (const frame of frames) {
+          const at = frame * FRAME_FIELDS;
+          const single: Extent = {
+            pack,
+            offset: task.frames[at + Frame.offset],
+            length: task.frames[at + Frame.length],
+            frames: [frame],
+          };
+          await this.fetch(single, task, sealed, ciphers);
+        }
+        return;
+      }
+      const why = error instanceof StoreError && error.code === 'missing' ? 'missing in' : 'cannot be read from';
+      for (const frame of frames)
+        sealed[frame] = new BadFrame(`${why} the store, ${describe(task, frame)}: ${(error as Error).message}`);
+    }
+  }
+
+  /** Whether an error is about one pack, so that others may still be read. */
+  private concernsThePack(error: unknown): boolean {
+    if (error instanceof FormatError) return true;
+    if (!(error instanceof StoreError)) return false;
+    // A network that fails once fails for all; a disk may have a bad spot.
+    const isLocal = this.store.kind === 'local';
+    return error.code === 'missing' || error.code === 'short' || (isLocal && ['io', 'denied'].includes(error.code));
+  }
+
+  private cipher(pack: string): Promise<ObjectCipher> {
+    const known = this.ciphers.get(pack);
+    if (known !== undefined) return known;
+    const opening = this.store
+      .readRange(objectPath('packs', pack), 0, PACK_HEADER_LENGTH)
+      .then((header) => openSeal(this.keyring, header, ObjectKind.pack, ObjectKind.metaPack));
+    if (this.ciphers.size >= CIPHERS) {
+      const [oldest] = this.ciphers.keys();
+      this.ciphers.delete(oldest);
+    }
+    this.ciphers.set(pack, opening);
+    opening.catch(() => this.ciphers.delete(pack));
+    return opening;
+  }
+}
+
+function keyOf(task: ExtractTask, frame: number): string {
+  const at = frame * FRAME_FIELDS;
+  return `${task.frames[at + Frame.number]} ${task.packs[task.frames[at + Frame.pack]]}`;
+}
+
+function describe(task: ExtractTask, frame: number): string {
+  const at = frame * FRAME_FIELDS;
+  return `frame ${task.frames[at + Frame.number]} of pack ${task.packs[task.frames[at + Frame.pack]]}`;
+}
