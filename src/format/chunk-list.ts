@@ -1,6 +1,6 @@
 import { FormatError } from '../errors.js';
 import { decode, encode } from './cbor.js';
-import { ID_LENGTH } from './entry.js';
+import { ID_LENGTH, MAX_DEPTH } from './entry.js';
 import { ByteReader, ByteWriter, expectEnd } from './varint.js';
 
 /** Up to this many chunks are named in the entry itself; more make a tree. */
@@ -18,11 +18,15 @@ export function holeId(length: number): Uint8Array {
   return id;
 }
 
-/** Length of the hole that the id at this place stands for, or undefined when it is a real blob's id. */
+/**
+ * Length of the hole that the id at this place stands for, or undefined when it is a real blob's id.
+ * FormatError for a length of 2^53 or more.
+ */
 export function holeLength(ids: Uint8Array, at = 0): number | undefined {
   for (let i = 0; i < HOLE_PREFIX; i++) if (ids[at + i] !== 0) return undefined;
   let length = 0;
   for (let i = ID_LENGTH - 1; i >= HOLE_PREFIX; i--) length = length * 256 + ids[at + i];
+  if (!Number.isSafeInteger(length)) throw new FormatError('a hole of an impossible length');
   return length;
 }
 
@@ -47,8 +51,11 @@ export function decodeChunkListNode(bytes: Uint8Array): ChunkListNode {
     typeof node === 'object' &&
     node !== null &&
     Number.isSafeInteger(node.level) &&
+    node.level > 0 &&
+    node.level <= MAX_DEPTH &&
     node.ids instanceof Uint8Array &&
     node.sizes instanceof Uint8Array &&
+    node.ids.length > 0 &&
     node.ids.length % ID_LENGTH === 0;
   if (!wellFormed) throw new FormatError('not a chunk list');
   const reader = new ByteReader(node.sizes);
@@ -59,8 +66,9 @@ export function decodeChunkListNode(bytes: Uint8Array): ChunkListNode {
 }
 
 /**
- * Names a file's chunks: inline when there are few, else as a tree whose nodes are cut after an id whose last two
- * bytes (little-endian) are a multiple of 64, with 16 to 512 ids each. An edit in a big file so changes few nodes.
+ * Names a file's chunks: inline when there are few, else as a tree whose nodes are cut after a blob's id whose byte 22
+ * is a multiple of 64, with 16 to 512 ids each. An edit in a big file so changes few nodes. Nothing is cut behind a
+ * hole: all holes look alike there, so that in a file full of them nodes would be cut by counting.
  * @param sizes bytes that each id covers
  * @param emit takes a node's bytes and returns its blob id
  */
@@ -102,7 +110,8 @@ export function buildChunkList(
 }
 
 function cutsAfter(ids: Uint8Array, i: number): boolean {
-  return (ids[i * ID_LENGTH + ID_LENGTH - 2] & CUT_MASK) === 0;
+  const at = i * ID_LENGTH;
+  return (ids[at + ID_LENGTH - 2] & CUT_MASK) === 0 && holeLength(ids, at) === undefined;
 }
 
 /**
@@ -117,6 +126,7 @@ export function* readChunkList(
     yield { ids: content.ids, sizes: undefined };
     return;
   }
+  if (content.ids.length !== ID_LENGTH) throw new FormatError('a chunk list does not have one root');
   const node = decodeChunkListNode(fetch(content.ids));
   if (node.level !== content.depth) throw new FormatError('a chunk list has a node of the wrong level');
   if (node.level === 1) {

@@ -39,6 +39,15 @@ export interface PackDirectory {
   lengths: Uint32Array;
 }
 
+const RUN_LENGTH = 16;
+const WRITER_LENGTH = 32;
+
+/** A chunk is at most 2^30 bytes by any store's config.json, and metadata is far shorter. */
+const LONGEST_BLOB = 2 ** 30;
+
+/** What a frame may claim to hold; memory is reserved on its word. Writers stay below a few MiB. */
+const LARGEST_FRAME = 2 ** 31;
+
 const RAW = 0;
 const ZSTD = 1;
 
@@ -67,11 +76,17 @@ export function decodeDirectory(bytes: Uint8Array): PackDirectory {
   if (typeof d !== 'object' || d === null) throw new FormatError('not a pack directory');
   for (const name of ['run', 'writer', 'frames', 'lengths', 'ids'] as const)
     if (!(d[name] instanceof Uint8Array)) throw new FormatError(`a pack directory lacks "${name}"`);
+  if (d.run.length !== RUN_LENGTH || d.writer.length !== WRITER_LENGTH)
+    throw new FormatError('a pack directory does not say who wrote the pack');
   const count = d.ids.length / ID_LENGTH;
   if (!Number.isInteger(count)) throw new FormatError('a pack directory has a cut id');
   const lengths = new Uint32Array(count);
   const lengthReader = new ByteReader(d.lengths);
-  for (let i = 0; i < count; i++) lengths[i] = lengthReader.varint();
+  for (let i = 0; i < count; i++) {
+    const length = lengthReader.varint();
+    if (length > LONGEST_BLOB) throw new FormatError('a pack directory has a blob of an impossible length');
+    lengths[i] = length;
+  }
   expectEnd(lengthReader);
   return { run: d.run, writer: d.writer, frames: readFrames(d.frames, lengths), ids: d.ids, lengths };
 }
@@ -85,10 +100,15 @@ function readFrames(column: Uint8Array, lengths: Uint32Array): FrameInfo[] {
     const length = reader.varint();
     const flags = reader.byte();
     const blobs = reader.varint();
+    if (length < FRAME_OVERHEAD || blobs === 0) throw new FormatError('a pack directory has a frame of nothing');
     if (flags > ZSTD) throw new FormatError('a frame is stored in an unknown way');
-    if (blob + blobs > lengths.length) throw new FormatError('a pack directory has frames for more blobs than it names');
+    if (blob + blobs > lengths.length)
+      throw new FormatError('a pack directory has frames for more blobs than it names');
     let plainLength = 0;
     for (let i = blob; i < blob + blobs; i++) plainLength += lengths[i];
+    if (plainLength > LARGEST_FRAME) throw new FormatError('a frame of an impossible length');
+    if (flags === RAW && length !== plainLength + FRAME_OVERHEAD)
+      throw new FormatError('a frame is not as long as the blobs that it stores as they are');
     frames.push({ offset, length, raw: flags === RAW, firstBlob: blob, blobs, plainLength });
     offset += length;
     blob += blobs;
