@@ -87,6 +87,14 @@ export class BlobIndex {
     return number < 0 || number >= this.claims.shared.known ? undefined : this.locate(number);
   }
 
+  /** Every place where the blob with the id at this place lies. */
+  locations(ids: Uint8Array, at = 0): BlobLocation[] {
+    return this.claims
+      .findAll(ids, at)
+      .filter((number) => number < this.claims.shared.known)
+      .map((number) => this.locate(number));
+  }
+
   /** Whether a blob with the id at this place is there (or has been claimed). */
   has(ids: Uint8Array, at = 0): boolean {
     return this.claims.find(ids, at) >= 0;

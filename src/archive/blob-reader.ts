@@ -6,7 +6,7 @@ import { type ObjectCipher, ObjectKind, openSeal } from '../format/object.js';
 import { type FrameInfo, PACK_HEADER_LENGTH, type PackDirectory } from '../format/pack.js';
 import { decompress } from '../format/zstd.js';
 import { type ObjectStore, objectPath } from '../store/index.js';
-import type { BlobIndex } from './blob-index.js';
+import type { BlobIndex, BlobLocation } from './blob-index.js';
 
 /** Opened frames and pack ciphers that are kept at hand. */
 const CACHED_FRAMES = 16;
@@ -33,6 +33,20 @@ export class BlobReader {
   async read(kind: BlobKind, id: Uint8Array): Promise<Uint8Array> {
     const location = this.index.find(id);
     if (location === undefined) throw new FormatError(`blob ${hex(id)} is in no pack of the store`);
+    try {
+      return await this.readAt(location, kind, id);
+    } catch (error) {
+      // The same blob may have been stored twice, and be whole elsewhere.
+      for (const other of this.index.locations(id)) {
+        if (other.pack === location.pack && other.blob === location.blob) continue;
+        const found = await this.readAt(other, kind, id).catch(() => undefined);
+        if (found !== undefined) return found;
+      }
+      throw error;
+    }
+  }
+
+  private async readAt(location: BlobLocation, kind: BlobKind, id: Uint8Array): Promise<Uint8Array> {
     const directory = this.index.directory(location.pack);
     const frame = frameOf(directory, location.blob);
     const plain = await this.frame(location.name, directory.frames.indexOf(frame), frame);

@@ -120,6 +120,23 @@ export class ClaimTable {
     return -1;
   }
 
+  /** Numbers of all blobs with the id at this place: the same blob may have been stored more than once. */
+  findAll(ids: Uint8Array, at: number): number[] {
+    const low = word(ids, at);
+    const high = word(ids, at + 4);
+    const numbers: number[] = [];
+    for (const level of this.levels) {
+      const mask = level.length / SLOT_WORDS - 1;
+      for (let slot = low & mask, probes = 0; probes <= mask; slot = (slot + 1) & mask, probes++) {
+        const w = slot * SLOT_WORDS;
+        const value = settled(level, w);
+        if (value === 0) break;
+        if (level[w + 1] === low && level[w + 2] === high && this.hasId(value - 1, ids, at)) numbers.push(value - 1);
+      }
+    }
+    return numbers;
+  }
+
   /** Finds the blob with the id at this place, or claims it: then the caller must store it. */
   claim(ids: Uint8Array, at: number, result: Claim): void {
     const low = word(ids, at);
