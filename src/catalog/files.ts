@@ -1,0 +1,156 @@
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fromDisplay } from '../bytes.js';
+import { ExitCode, UserError } from '../errors.js';
+import { type FileLock, type LockMode, openLock } from '../platform/lock.js';
+
+/** Where a catalog's files lie. */
+export interface CatalogFiles {
+  dir: string;
+  /** The database. */
+  database: string;
+  /** Locked by the one writer; not empty while it lives, or if it died. */
+  lock: string;
+  /** Locked, shared, by whoever is about to open the database; alone, by who replaces it. */
+  swap: string;
+  /** A database being built. */
+  building: string;
+  /** A finished one, about to take the database's place. */
+  ready: string;
+}
+
+export function catalogFiles(dir: string): CatalogFiles {
+  return {
+    dir,
+    database: join(dir, 'catalog.db'),
+    lock: join(dir, 'catalog.lock'),
+    swap: join(dir, 'catalog.swap'),
+    building: join(dir, 'catalog.new.db'),
+    ready: join(dir, 'catalog.ready.db'),
+  };
+}
+
+/** Deletes a database file with what SQLite keeps beside it. */
+export function removeDatabase(path: string): void {
+  // The database goes first: one without its log would be wrong, a log without a database means nothing.
+  for (const suffix of ['', '-wal', '-shm', '-journal']) fs.rmSync(path + suffix, { force: true });
+}
+
+/** Makes an empty file that only its owner can read; SQLite gives its own files beside it the same mode. */
+export function createPrivateFile(path: string): void {
+  fs.closeSync(fs.openSync(path, 'wx', 0o600));
+}
+
+/** Makes what was written to a file, or the entries of a directory, durable. */
+export function syncPath(path: string): void {
+  const fd = fs.openSync(path, 'r');
+  try {
+    fs.fsyncSync(fd);
+  } catch (error) {
+    // Some file systems cannot sync a directory.
+    if (!fs.fstatSync(fd).isDirectory()) throw error;
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+const RETRY_MS = 50;
+
+/** Takes the lock at `path`, waiting up to `waitMs`; undefined when another holds it all the time. */
+async function waitForLock(path: string, mode: LockMode, waitMs: number): Promise<FileLock | undefined> {
+  const deadline = Date.now() + waitMs;
+  for (;;) {
+    const lock = takeLock(path, mode);
+    if (lock !== null) return lock;
+    const left = deadline - Date.now();
+    if (left <= 0) return undefined;
+    await sleep(Math.min(RETRY_MS, left));
+  }
+}
+
+function takeLock(path: string, mode: LockMode): FileLock | null {
+  if (!fs.existsSync(path)) fs.closeSync(fs.openSync(path, 'a', 0o600));
+  return openLock(fromDisplay(path), mode);
+}
+
+/** The lock that makes its holder the only writer of a catalog. The kernel frees it when the process dies. */
+export class WriterLock {
+  /** Whether the writer before did not end properly. */
+  readonly afterUncleanEnd: boolean;
+  private readonly lock: FileLock;
+
+  private constructor(lock: FileLock) {
+    this.lock = lock;
+    this.afterUncleanEnd = fs.fstatSync(lock.fd).size > 0;
+  }
+
+  /**
+   * Takes the lock, waiting up to `waitMs`; makes the catalog's directory if it is missing.
+   * @throws UserError (locked) while another holds it
+   */
+  static async take(files: CatalogFiles, waitMs: number): Promise<WriterLock> {
+    fs.mkdirSync(files.dir, { recursive: true, mode: 0o700 });
+    const lock = await waitForLock(files.lock, 'exclusive', waitMs);
+    if (lock !== undefined) return new WriterLock(lock);
+    throw new UserError(
+      ExitCode.locked,
+      `the catalog is in use by another run, ${files.dir}; wait for it, or give --wait-lock`,
+    );
+  }
+
+  /** The lock if there was a writer that did not end properly, and nobody holds it now. */
+  static tryTakeAfterUncleanEnd(files: CatalogFiles): WriterLock | undefined {
+    if (!(fs.statSync(files.lock, { throwIfNoEntry: false })?.size ?? 0)) return undefined;
+    const lock = takeLock(files.lock, 'exclusive');
+    return lock === null ? undefined : new WriterLock(lock);
+  }
+
+  /** Notes, durably, that writing begins: until `release(true)` the catalog counts as not properly closed. */
+  markBusy(): void {
+    fs.ftruncateSync(this.lock.fd, 0);
+    fs.writeSync(this.lock.fd, `${process.pid}\n`, 0);
+    fs.fsyncSync(this.lock.fd);
+  }
+
+  /** Frees the lock. @param clean whether the database was closed properly, or found whole */
+  release(clean: boolean): void {
+    if (clean) fs.ftruncateSync(this.lock.fd, 0);
+    this.lock.release();
+  }
+}
+
+const SWAP_WAIT_MS = 10_000;
+
+/**
+ * Runs `work` while nobody replaces the database (`shared`), or while nobody is just opening it (`exclusive`): SQLite
+ * would take the log of one file for that of the other. Who has it open already is not concerned.
+ */
+export async function withSwapLock<T>(files: CatalogFiles, mode: LockMode, work: () => T): Promise<T> {
+  let lock: FileLock | undefined;
+  try {
+    lock = await waitForLock(files.swap, mode, SWAP_WAIT_MS);
+  } catch (error) {
+    // A directory that may only be read: nobody replaces anything in it either.
+    if (mode === 'shared') return work();
+    throw error;
+  }
+  if (lock === undefined) {
+    throw new UserError(ExitCode.locked, `the catalog is being opened or replaced, ${files.dir}; try again`);
+  }
+  try {
+    return work();
+  } finally {
+    lock.release();
+  }
+}
+
+/**
+ * Puts the finished database `ready` in the place of the old one. Ended anywhere by a crash, it is finished by the
+ * next call: with the old database gone, the new one is whole.
+ */
+export function swapIn(files: CatalogFiles): void {
+  removeDatabase(files.database);
+  fs.renameSync(files.ready, files.database);
+  syncPath(files.dir);
+}

@@ -1,0 +1,168 @@
+import type { ByteString } from '../../bytes.js';
+import type { Entry } from '../../format/entry.js';
+import { loadSegment } from '../complete-run.js';
+import type { Db } from '../database.js';
+import { decodeRow, encodeRow } from '../entry-row.js';
+import { decodeFroms, type FromsRow } from '../froms.js';
+import { ALL_KEYS, atOrBelow, compareKeys, type KeyRange, keyOf, keyText } from '../keys.js';
+import type { SnapshotRow, SourceId } from '../snapshots.js';
+import { openCursor } from './entries.js';
+import { endedVersions } from './history.js';
+
+/** A path that differs between two snapshots: added without `before`, removed without `after`. */
+export interface Difference {
+  key: ByteString;
+  before?: Entry;
+  after?: Entry;
+}
+
+/** A version at one of the two ends that the other end does not have. */
+interface End {
+  key: ByteString;
+  entry(): Entry;
+}
+
+/** Up to this many versions are sorted in memory; beyond, the history is read in key order. */
+const SORTED_IN_MEMORY = 100_000;
+
+/**
+ * What differs between two snapshots, in key order. Within one lineage only versions that begin or end between the two
+ * are looked at; snapshots of different ones are walked side by side.
+ * @param under only this path and what lies below it
+ */
+export function* differences(db: Db, a: SnapshotRow, b: SnapshotRow, under?: ByteString): Generator<Difference> {
+  const range = under === undefined ? ALL_KEYS : atOrBelow(under);
+  if (a.source !== b.source) {
+    yield* sideBySide(db, a, b, range);
+    return;
+  }
+  const [low, high] = a.seq <= b.seq ? [a, b] : [b, a];
+  const ended = endedBetween(db, a.source, low.seq, high.seq, range);
+  const begun = merge(
+    begunAndEnded(db, a.source, low.seq, high.seq, range),
+    begunAndActive(db, a.source, low.seq, high.seq, range),
+  );
+  for (const [key, older, newer] of join(ended, begun)) {
+    const [before, after] = low === a ? [older, newer] : [newer, older];
+    yield* difference(key, before?.entry(), after?.entry());
+  }
+}
+
+/** Versions that `low` has and `high` does not. */
+function endedBetween(db: Db, source: SourceId, low: number, high: number, range: KeyRange): Iterable<End> {
+  const rows = db.all<{ id: number; key: string }>(
+    `SELECT id, key FROM history INDEXED BY history_by_to
+     WHERE source = ? AND to_seq >= ? AND to_seq < ? AND from_seq <= ? LIMIT ?`,
+    source,
+    low,
+    high,
+    low,
+    SORTED_IN_MEMORY,
+  );
+  if (rows.length === SORTED_IN_MEMORY)
+    return inKeyOrder(db, source, range, (from, to) => from <= low && to >= low && to < high);
+  return sorted(db, rows, range);
+}
+
+/** Versions that began after `low`, and ended but not before `high`. */
+function begunAndEnded(db: Db, source: SourceId, low: number, high: number, range: KeyRange): Iterable<End> {
+  const rows = db.all<{ id: number; key: string }>(
+    `SELECT id, key FROM history INDEXED BY history_by_from
+     WHERE source = ? AND from_seq > ? AND from_seq <= ? AND to_seq >= ? LIMIT ?`,
+    source,
+    low,
+    high,
+    high,
+    SORTED_IN_MEMORY,
+  );
+  if (rows.length === SORTED_IN_MEMORY)
+    return inKeyOrder(db, source, range, (from, to) => from > low && from <= high && to >= high);
+  return sorted(db, rows, range);
+}
+
+/** Active versions that began after `low` and not after `high`. */
+function* begunAndActive(db: Db, source: SourceId, low: number, high: number, range: KeyRange): Generator<End> {
+  const rows = db.all<FromsRow & { id: number; entries: number }>(
+    `SELECT id, entries, min_from, max_from, froms FROM segments INDEXED BY segments_by_key
+     WHERE source = ? AND first_key < ? AND max_from > ? AND min_from <= ? ORDER BY first_key`,
+    source,
+    keyText(range.to),
+    low,
+    high,
+  );
+  for (const row of rows) {
+    const froms = decodeFroms(row, row.entries);
+    if (!froms.some((from) => from > low && from <= high)) continue;
+    const segment = loadSegment(db, row.id);
+    for (let i = 0; i < froms.length; i++) {
+      const key = segment.keys[i];
+      if (froms[i] > low && froms[i] <= high && key >= range.from && key < range.to)
+        yield { key, entry: () => segment.entry(i) };
+    }
+  }
+}
+
+function sorted(db: Db, rows: { id: number; key: string }[], range: KeyRange): End[] {
+  return rows
+    .map(({ id, key }) => ({
+      key: keyOf(key),
+      entry: () =>
+        decodeRow(keyOf(key), db.one<{ entry: Uint8Array }>('SELECT entry FROM history WHERE id = ?', id)!.entry),
+    }))
+    .filter(({ key }) => key >= range.from && key < range.to)
+    .sort((x, y) => compareKeys(x.key, y.key));
+}
+
+function* inKeyOrder(
+  db: Db,
+  source: SourceId,
+  range: KeyRange,
+  wanted: (from: number, to: number) => boolean,
+): Generator<End> {
+  for (const { key, from, to, row } of endedVersions(db, source, { range }))
+    if (wanted(from, to)) yield { key, entry: () => decodeRow(key, row) };
+}
+
+/** Two streams in key order, without a key in common, as one. */
+function* merge(a: Iterable<End>, b: Iterable<End>): Generator<End> {
+  for (const [, left, right] of join(a, b)) yield (left ?? right)!;
+}
+
+/** Two streams in key order, side by side: for each key what either has of it. */
+function* join<T extends { key: ByteString }>(
+  a: Iterable<T>,
+  b: Iterable<T>,
+): Generator<[ByteString, T | undefined, T | undefined]> {
+  const lefts = a[Symbol.iterator]();
+  const rights = b[Symbol.iterator]();
+  let left = lefts.next();
+  let right = rights.next();
+  while (left.done !== true || right.done !== true) {
+    const takeLeft = left.done !== true && (right.done === true || left.value.key <= right.value.key);
+    const takeRight = right.done !== true && (left.done === true || right.value.key <= left.value.key);
+    const l = takeLeft ? (left.value as T) : undefined;
+    const r = takeRight ? (right.value as T) : undefined;
+    yield [(l ?? r)!.key, l, r];
+    if (takeLeft) left = lefts.next();
+    if (takeRight) right = rights.next();
+  }
+}
+
+function* sideBySide(db: Db, a: SnapshotRow, b: SnapshotRow, range: KeyRange): Generator<Difference> {
+  const left = openCursor(db, a, range);
+  const right = openCursor(db, b, range);
+  while (left.key !== undefined || right.key !== undefined) {
+    const key = right.key === undefined || (left.key !== undefined && left.key <= right.key) ? left.key! : right.key;
+    const before = left.key === key ? left.entry() : undefined;
+    const after = right.key === key ? right.entry() : undefined;
+    yield* difference(key, before, after);
+    if (before !== undefined) left.next();
+    if (after !== undefined) right.next();
+  }
+}
+
+/** What changed in between and was changed back is no difference. */
+function* difference(key: ByteString, before: Entry | undefined, after: Entry | undefined): Generator<Difference> {
+  if (before !== undefined && after !== undefined && Buffer.compare(encodeRow(before), encodeRow(after)) === 0) return;
+  yield { key, before, after };
+}

@@ -1,0 +1,65 @@
+import { hash } from 'node:crypto';
+import { type ByteString, toBytes } from '../../bytes.js';
+import type { Entry } from '../../format/entry.js';
+import type { Db } from '../database.js';
+import type { SourceId } from '../snapshots.js';
+
+/** One state of one path over an interval of snapshots. */
+export interface Version {
+  key: ByteString;
+  source: SourceId;
+  /** Sequences of the first and last existing snapshot that hold it; `to` is undefined while it is active. */
+  from: number;
+  to: number | undefined;
+  /** Times of those snapshots, nanoseconds since 1970; of a kept version when it was first and last seen. */
+  fromTime: bigint;
+  toTime: bigint | undefined;
+  entry: Entry;
+  /** `snapshot`: taken snapshots hold it; `history`: only a kept one does (then `from` and `to` are 0). */
+  keptBy: 'snapshot' | 'history';
+}
+
+/** Times of the applied snapshots of a lineage by their sequences. */
+export class SnapshotTimes {
+  private readonly times = new Map<number, bigint>();
+
+  constructor(db: Db, source: SourceId) {
+    const rows = db.allBig<{ seq: bigint; time: bigint }>(
+      `SELECT seq, time FROM snapshots WHERE source = ? AND applied = 1 AND kind = 'taken'`,
+      source,
+    );
+    for (const { seq, time } of rows) this.times.set(Number(seq), time);
+  }
+
+  /** A version of a taken snapshot. */
+  version(key: ByteString, source: SourceId, from: number, to: number | undefined, entry: Entry): Version {
+    return {
+      key,
+      source,
+      from,
+      to,
+      fromTime: this.at(from),
+      toTime: to === undefined ? undefined : this.at(to),
+      entry,
+      keptBy: 'snapshot',
+    };
+  }
+
+  private at(seq: number): bigint {
+    return this.times.get(seq) ?? 0n;
+  }
+}
+
+const DIGEST_DIGITS = 12;
+
+/**
+ * What `history` calls a version: the sequence of the snapshot in which it began, and a digest of that and its path; of
+ * a kept version a digest of its path and when it was first seen. The same after a rebuild, as long as the snapshot in
+ * which it began exists.
+ */
+export function versionId(sourceName: string, version: Pick<Version, 'key' | 'from' | 'fromTime' | 'keptBy'>): string {
+  const start = version.keptBy === 'history' ? `k${version.fromTime}` : String(version.from);
+  const text = Buffer.concat([Buffer.from(`${sourceName}\0${start}\0`, 'utf8'), toBytes(version.key)]);
+  const digest = hash('sha256', text, 'hex').slice(0, DIGEST_DIGITS);
+  return version.keptBy === 'history' ? `k-${digest}` : `${version.from.toString(36)}-${digest}`;
+}

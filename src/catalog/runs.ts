@@ -1,0 +1,190 @@
+import type { ByteString } from '../bytes.js';
+import { type Changes, mergeStaged } from './complete-run.js';
+import type { Db } from './database.js';
+import { keyText } from './keys.js';
+import { parseSnapshot, snapshotText } from './snapshot-text.js';
+import type { SnapshotInput, SnapshotRow, Snapshots, SourceId } from './snapshots.js';
+
+/** What completing a run changed. */
+export interface RunResult extends Changes {
+  snapshot: SnapshotRow;
+}
+
+/** A run whose snapshot may or may not be in the store. */
+export interface SealedRun {
+  run: number;
+  source: SourceId;
+  snapshot: SnapshotInput;
+}
+
+/** Bytes of segments held back until they are written together. */
+const FLUSH_BYTES = 4 * 1024 * 1024;
+
+/** A listing on its way to become the active one. Nothing of it shows before `complete`. */
+export class Stage {
+  readonly run: number;
+  private readonly db: Db;
+  private readonly runs: Runs;
+  private puts: { firstKey: string; id: Uint8Array; bytes: Uint8Array }[] = [];
+  private drops: number[] = [];
+  private notes: string[] = [];
+  private held = 0;
+
+  constructor(db: Db, runs: Runs, run: number) {
+    this.db = db;
+    this.runs = runs;
+    this.run = run;
+  }
+
+  /** An active segment is not in the new listing. @param rowid ActiveSegment.rowid */
+  drop(rowid: number): void {
+    this.drops.push(rowid);
+    this.hold(16);
+  }
+
+  /** A segment of the new listing that is not among the active ones. In any order. */
+  put(firstKey: ByteString, id: Uint8Array, bytes: Uint8Array): void {
+    this.puts.push({ firstKey: keyText(firstKey), id, bytes });
+    this.hold(bytes.length + 128);
+  }
+
+  /** The next run must read this file. What is noted in a run takes the place of all notes of the source before it. */
+  unsettled(key: ByteString): void {
+    this.notes.push(keyText(key));
+    this.hold(key.length);
+  }
+
+  /**
+   * Writes down, durably, which snapshot this run is about to put in the store. After that only `complete`, or after
+   * a restart `Runs.sealed`, follows.
+   */
+  seal(snapshot: SnapshotInput): void {
+    this.flush();
+    this.db.durably(() => this.db.run('UPDATE runs SET snapshot = ? WHERE id = ?', snapshotText(snapshot), this.run));
+  }
+
+  /** Makes the sealed run's listing the active one; see Runs.complete. */
+  complete(): RunResult {
+    return this.runs.complete(this.run);
+  }
+
+  /** Takes everything back. */
+  discard(): void {
+    this.runs.discard(this.run);
+  }
+
+  private hold(bytes: number): void {
+    this.held += bytes;
+    if (this.held >= FLUSH_BYTES) this.flush();
+  }
+
+  /** Writes down what is held back. */
+  flush(): void {
+    this.db.transaction(() => {
+      for (const { firstKey, id, bytes } of this.puts) {
+        const row = this.db.run('INSERT INTO segment_bytes (bytes) VALUES (?)', bytes).id;
+        this.db.run(
+          'INSERT INTO staged_puts (id, run, first_key, blob_id) VALUES (?, ?, ?, ?)',
+          row,
+          this.run,
+          firstKey,
+          id,
+        );
+      }
+      for (const rowid of this.drops)
+        this.db.run('INSERT INTO staged_drops (id, run) VALUES (?, ?) ON CONFLICT DO NOTHING', rowid, this.run);
+      for (const key of this.notes)
+        this.db.run('INSERT INTO staged_unsettled (run, key) VALUES (?, ?) ON CONFLICT DO NOTHING', this.run, key);
+    });
+    this.puts = [];
+    this.drops = [];
+    this.notes = [];
+    this.held = 0;
+  }
+}
+
+/** The run in flight, and those that a crash left. */
+export class Runs {
+  private readonly db: Db;
+  private readonly snapshots: Snapshots;
+  private readonly onComplete: () => void;
+
+  constructor(db: Db, snapshots: Snapshots, onComplete: () => void) {
+    this.db = db;
+    this.snapshots = snapshots;
+    this.onComplete = onComplete;
+  }
+
+  /**
+   * Begins a run over a source. There is one run at a time: one that was not sealed is discarded.
+   * @param options.history whether ended versions are recorded (default true; a backup key cannot read the past)
+   * @param options.merged whether the listing comes from the store instead of a backup of this catalog (default false)
+   */
+  begin(source: SourceId, options: { history?: boolean; merged?: boolean } = {}): Stage {
+    this.discardUnsealed();
+    if (this.db.one('SELECT 1 FROM runs') !== undefined)
+      throw new Error('a sealed run must be completed or discarded before another begins');
+    const { id } = this.db.run(
+      'INSERT INTO runs (source, history, own) VALUES (?, ?, ?)',
+      source,
+      options.history === false ? 0 : 1,
+      options.merged === true ? 0 : 1,
+    );
+    return new Stage(this.db, this, id);
+  }
+
+  /** Runs that were sealed and neither completed nor discarded: look for their snapshots in the store. */
+  sealed(): SealedRun[] {
+    return this.db
+      .all<{ id: number; source: number; snapshot: string }>(
+        'SELECT id, source, snapshot FROM runs WHERE snapshot IS NOT NULL ORDER BY id',
+      )
+      .map((row) => ({ run: row.id, source: row.source, snapshot: parseSnapshot(row.snapshot) }));
+  }
+
+  /**
+   * Makes a sealed run's listing the active one, in one transaction: its snapshot is applied (as live, or pending if it
+   * says so), ended versions become history, unsettled notes are replaced.
+   */
+  complete(run: number): RunResult {
+    return this.db.transaction(() => {
+      const row = this.db.one<{ source: number; history: number; own: number; snapshot: string | null }>(
+        'SELECT source, history, own, snapshot FROM runs WHERE id = ?',
+        run,
+      );
+      if (row?.snapshot == null) throw new Error('only a sealed run can be completed');
+      const snapshot = parseSnapshot(row.snapshot);
+      const head = this.db.one<{ head_seq: number | null }>('SELECT head_seq FROM sources WHERE id = ?', row.source);
+      const previous = head?.head_seq ?? undefined;
+      if (previous !== undefined && snapshot.seq <= previous)
+        throw new Error(`snapshot ${snapshot.seq} comes after ${previous} but is not above it`);
+      const changes = mergeStaged(this.db, run, row.source, snapshot.seq, previous, row.history === 1);
+      this.db.run('UPDATE sources SET head_seq = ? WHERE id = ?', snapshot.seq, row.source);
+      this.db.run('DELETE FROM unsettled WHERE source = ?', row.source);
+      this.db.run(
+        'INSERT INTO unsettled (source, key) SELECT ?, key FROM staged_unsettled WHERE run = ?',
+        row.source,
+        run,
+      );
+      const state = snapshot.pending ? 'pending' : 'live';
+      const applied = this.snapshots.insert(row.source, snapshot, state, true);
+      this.db.run('DELETE FROM runs WHERE id = ?', run);
+      if (row.own === 1) this.onComplete();
+      return { snapshot: applied, ...changes };
+    });
+  }
+
+  /** Drops what a run has staged. */
+  discard(run: number): void {
+    this.db.transaction(() => {
+      this.db.run('DELETE FROM segment_bytes WHERE id IN (SELECT id FROM staged_puts WHERE run = ?)', run);
+      this.db.run('DELETE FROM runs WHERE id = ?', run);
+    });
+  }
+
+  /** Drops what killed runs have staged without sealing it. */
+  discardUnsealed(): void {
+    const runs = this.db.all<{ id: number }>('SELECT id FROM runs WHERE snapshot IS NULL');
+    for (const { id } of runs) this.discard(id);
+  }
+}
