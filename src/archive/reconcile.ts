@@ -1,9 +1,11 @@
 import type { Catalog, SnapshotInput, SnapshotRow, SourceId } from '../catalog/index.js';
 import { applyListing, forgetSnapshots, resetSource } from '../catalog/index.js';
 import type { Keyring } from '../crypto/keyring.js';
+import { native } from '../crypto/native.js';
 import { ExitCode, FormatError, UserError } from '../errors.js';
 import { type Cert, openCert } from '../format/cert.js';
 import { openIndex } from '../format/index-object.js';
+import { checkName } from '../format/object.js';
 import { decodeDirectory } from '../format/pack.js';
 import { openRecord, openTombstone, type StoreRecord } from '../format/record.js';
 import { openSnapshot, openSnapshotHeader, type SnapshotBody, type SnapshotHeader } from '../format/snapshot.js';
@@ -100,7 +102,10 @@ function settleSealedRuns(catalog: Catalog, present: Set<string>): void {
   }
 }
 
-/** Reads an object and opens it; one that cannot be opened is noted and passed over. */
+/**
+ * Reads an object and opens it; one that cannot be opened is noted and passed over. So is one under a false name, however
+ * good its signature: else whoever holds the storage could bring a forgotten snapshot back by copying it.
+ */
 async function tryOpen<T>(
   store: ObjectStore,
   folder: Folder,
@@ -110,7 +115,9 @@ async function tryOpen<T>(
 ): Promise<T | undefined> {
   const path = objectPath(folder, name);
   try {
-    return open(await store.read(path));
+    const bytes = await store.read(path);
+    checkName(native, name, bytes);
+    return open(bytes);
   } catch (error) {
     if (!(error instanceof FormatError || error instanceof UserError)) throw error;
     unreadable.push({ path, message: error.message });
@@ -170,21 +177,19 @@ async function mergeIndexes(
   const listedNames = new Set(listed.map(({ name }) => name));
   for (const { name } of listed) {
     if (merged.has(name)) continue;
-    const opened = await tryOpen(store, 'index', name, unreadable, (bytes) => openIndex(keyring, bytes, zstdCodec));
+    const opened = await tryOpen(store, 'index', name, unreadable, (bytes) => {
+      const { index, signer } = openIndex(keyring, bytes, zstdCodec);
+      const packs = index.packs.map((pack) => ({ ...pack, blobs: decodeDirectory(pack.directory).lengths.length }));
+      return { packs, signer };
+    });
     if (opened === undefined) continue;
-    const { index, signer } = opened;
+    const { packs, signer } = opened;
     const role = trust.roleOf(signer, name);
     if (role === undefined) continue;
     // A backup key may vouch for its own packs only; that a pack was opened counts from a full role alone.
-    const rows = index.packs.filter((pack) => role === 'full' || pack.writer === signer);
+    const rows = packs.filter((pack) => role === 'full' || pack.writer === signer);
     catalog.transaction(() => {
-      catalog.packs.add(
-        rows.map((pack) => ({
-          ...pack,
-          opened: pack.opened && role === 'full',
-          blobs: decodeDirectory(pack.directory).lengths.length,
-        })),
-      );
+      catalog.packs.add(rows.map((pack) => ({ ...pack, opened: pack.opened && role === 'full' })));
       catalog.objects.add('index', name);
     });
   }
@@ -229,7 +234,8 @@ function replacedNames(catalog: Catalog, trust: Trust, fresh: Unmerged[]): Set<s
   for (const { name, header, signer } of fresh)
     if (trust.countsAsFull(signer, name)) for (const old of header.replaces) replaced.add(old);
   for (const row of catalog.snapshots.all())
-    if (row.state !== 'foreign') for (const old of row.replaces) replaced.add(old);
+    if (row.signer !== undefined && trust.countsAsFull(row.signer, row.name))
+      for (const old of row.replaces) replaced.add(old);
   return replaced;
 }
 
