@@ -4,7 +4,7 @@ import { type Chunker, type ChunkerParams, createChunker } from '../../chunk/ind
 import { blobHasher } from '../../crypto/blob-id.js';
 import type { Keyring } from '../../crypto/keyring.js';
 import { buildChunkList, holeId } from '../../format/chunk-list.js';
-import { type ChunkClass, ID_LENGTH } from '../../format/entry.js';
+import { type ChunkClass, clampSeconds, ID_LENGTH } from '../../format/entry.js';
 import { Compressor } from '../../format/zstd.js';
 import {
   CWD,
@@ -458,11 +458,12 @@ function fillStats(stats: Float64Array, stat: StatBuffer): void {
   stats[Stat.uid] = stat.uid;
   stats[Stat.gid] = stat.gid;
   stats[Stat.size] = stat.size;
-  stats[Stat.mtimeSec] = stat.mtimeSec;
+  stats[Stat.mtimeSec] = clampSeconds(stat.mtimeSec);
   stats[Stat.mtimeNsec] = stat.mtimeNsec;
-  stats[Stat.ctimeSec] = stat.ctimeSec;
+  stats[Stat.ctimeSec] = clampSeconds(stat.ctimeSec);
   stats[Stat.ctimeNsec] = stat.ctimeNsec;
-  stats[Stat.ino] = stat.ino;
+  // Modulo 2^53, as the scan has it: some file systems use all 64 bits.
+  stats[Stat.ino] = (stat.inoHigh & 0x1f_ffff) * 2 ** 32 + stat.inoLow;
   stats[Stat.nlink] = stat.nlink;
 }
 
