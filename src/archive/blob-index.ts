@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Catalog } from '../catalog/index.js';
 import { ID_LENGTH } from '../format/entry.js';
 import { decodeDirectory, type PackDirectory } from '../format/pack.js';
@@ -140,4 +141,9 @@ export function knownIdReader(file: string): KnownIdReader {
     fd ??= openSync(file, 'r');
     readSync(fd, out, 0, ID_LENGTH, number * ID_LENGTH);
   };
+}
+
+/** Where the flat file of blob ids lies; several processes may have one at a time. */
+export function indexFile(tableDir: string): string {
+  return join(tableDir, `blobs-${process.pid}-${Math.random().toString(36).slice(2, 8)}.tmp`);
 }

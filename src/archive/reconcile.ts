@@ -10,15 +10,12 @@ import { decodeDirectory } from '../format/pack.js';
 import { openRecord, openTombstone, type StoreRecord } from '../format/record.js';
 import { openSnapshot, openSnapshotHeader, type SnapshotBody, type SnapshotHeader } from '../format/snapshot.js';
 import { type NamedRecord, Trust } from '../format/trust.js';
-import { compress, decompress } from '../format/zstd.js';
+import { zstdCodec } from '../format/zstd.js';
 import { type Folder, type ListedObject, type ObjectStore, objectPath } from '../store/index.js';
-import { BlobIndex, readable } from './blob-index.js';
+import { BlobIndex, indexFile, readable } from './blob-index.js';
 import { BlobReader } from './blob-reader.js';
 import type { Context } from './context.js';
 import { listingSegments } from './listing-reader.js';
-import { indexFile } from './repository.js';
-
-export const zstdCodec = { compress, decompress };
 
 /** What is needed to compare a catalog with its store. */
 export interface ReconcileParts {

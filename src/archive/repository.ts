@@ -11,7 +11,7 @@ import { ExitCode, FormatError, UserError } from '../errors.js';
 import { parseConfig, type StoreConfig, verifyConfig } from '../format/config-json.js';
 import { openSlots, parseSlot, type SlotSecret, type StoredSlot } from '../format/slot.js';
 import { type Lock, type LockMode, type ObjectStore, objectPath, openStore } from '../store/index.js';
-import { BlobIndex, readable } from './blob-index.js';
+import { BlobIndex, indexFile, readable } from './blob-index.js';
 import { BlobReader } from './blob-reader.js';
 import type { Context, Secret } from './context.js';
 import { newRebuild } from './rebuild.js';
@@ -257,11 +257,6 @@ export async function unlockCopies(context: Context): Promise<{ storeConfig: Sto
     .filter((name) => name.endsWith('.key'))
     .map((name) => ({ name: name.slice(0, -4), bytes: readFileSync(join(folder, name)) }));
   return { storeConfig, keyring: (await unlock(context, storeConfig, slots)).keyring };
-}
-
-/** Where the flat file of blob ids lies; several processes may have one at a time. */
-export function indexFile(tableDir: string): string {
-  return join(tableDir, `blobs-${process.pid}-${Math.random().toString(36).slice(2, 8)}.tmp`);
 }
 
 /** Copies of config.json and of one's own slot lie beside the catalog: proof of which store it belongs to. */

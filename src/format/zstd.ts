@@ -1,5 +1,6 @@
 import binding from 'zstd-napi/binding.js';
 import { FormatError } from '../errors.js';
+import type { Codec } from './codec.js';
 
 /** A reusable compressor: its context and output buffer live as long as it does. */
 export class Compressor {
@@ -54,3 +55,6 @@ export function decompress(compressed: Uint8Array, length: number): Uint8Array {
     throw new FormatError('data has another length once decompressed');
   return plain;
 }
+
+/** zstd as index objects want it. */
+export const zstdCodec: Codec = { compress, decompress };

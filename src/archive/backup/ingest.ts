@@ -4,16 +4,15 @@ import type { BlobKind, Keyring } from '../../crypto/keyring.js';
 import { ID_LENGTH } from '../../format/entry.js';
 import { type IndexedPack, sealIndex } from '../../format/index-object.js';
 import { decodeDirectory } from '../../format/pack.js';
-import { Compressor } from '../../format/zstd.js';
+import { Compressor, zstdCodec } from '../../format/zstd.js';
 import { type ObjectStore, objectPath } from '../../store/index.js';
-import { BlobIndex, type UsablePack } from '../blob-index.js';
+import { BlobIndex, indexFile, type UsablePack } from '../blob-index.js';
 import type { Claim } from '../ingest/claim-table.js';
 import { FrameBuilder } from '../ingest/frame-builder.js';
 import type { CutResult, CutTask, FilesResult, IngestSetup, RangeResult, RangeTask } from '../ingest/messages.js';
 import { type FinishedPack, newRunId, type PackOrigin, PackWriter } from '../ingest/pack-writer.js';
 import { IngestPool, workerCount } from '../ingest/pool.js';
-import { zstdCodec } from '../reconcile.js';
-import { indexFile, type Repository } from '../repository.js';
+import type { Repository } from '../repository.js';
 
 /** zstd level of `compression: "auto"`. */
 const AUTO_LEVEL = 3;
