@@ -241,7 +241,7 @@ export class Directories {
       virtual: false,
       made,
       groupOfNew: this.groupsFromDirectory || (stat.perm & SETGID) !== 0 ? stat.gid : ownGroup,
-      handsAclDown: !made && getXattrFd(fd, DEFAULT_ACL) !== null,
+      handsAclDown: (!made || parent === undefined) && getXattrFd(fd, DEFAULT_ACL) !== null,
       loosened: before,
       fd,
       pins: 0,

@@ -1,0 +1,227 @@
+import { fromDisplay, toDisplay } from '../bytes.js';
+import type { SnapshotRow } from '../catalog/index.js';
+import { blobHasher } from '../crypto/blob-id.js';
+import { ExitCode, UserError } from '../errors.js';
+import { jsonPath, type PathItem, pathItem } from '../report/json-path.js';
+import { isWithin } from '../scan/keys.js';
+import { OwnFiles } from '../scan/own-files.js';
+import { type Context, notConfirmed } from './context.js';
+import { workerCount } from './ingest/pool.js';
+import { keyOf } from './past.js';
+import { snapshotBody } from './reconcile.js';
+import { openRepository, type Repository } from './repository.js';
+import { Directories, descriptorLimit } from './restore/directories.js';
+import { deletedEntries, type EntryStream, merged, SnapshotEntries } from './restore/entries.js';
+import { Mapping } from './restore/mapping.js';
+import { type ExtractPool, WorkerPool } from './restore/pool.js';
+import { Selection } from './restore/selection.js';
+import { RestoreSession } from './restore/session.js';
+import { TreeWalk } from './restore/walk.js';
+import type { PathProblem, RestoreOptions, RestoreResult } from './types.js';
+
+/** So many entries are planned before others get a turn: results of the workers, signals. */
+const TURN = 256;
+
+/** What is to be restored, found out before anything is written. */
+interface Plan {
+  snapshot: SnapshotRow;
+  /** Made anew for each pass. */
+  entries(): EntryStream;
+  ancestor: SnapshotEntries;
+  problems: PathProblem[];
+}
+
+/**
+ * Brings back what a snapshot has. What matches is left, the time of a file is set last: so a restore that was killed
+ * is finished by the next. Damaged data costs the files that need it, each named in the result, and no others.
+ */
+export async function restore(context: Context, options: RestoreOptions): Promise<RestoreResult> {
+  const mapping = new Mapping(options.target, options.map);
+  const repository = await openRepository(context, { command: 'restore', lock: 'shared', catalog: 'read' });
+  try {
+    repository.keyring.requireRead('restore');
+    const plan = await makePlan(repository, options);
+    if (options.delete && !options.dryRun) await confirmRemoval(repository, plan, mapping, options);
+    return await run(repository, plan, mapping, options);
+  } finally {
+    context.report.done();
+    await repository.close();
+  }
+}
+
+async function makePlan(repository: Repository, options: RestoreOptions): Promise<Plan> {
+  const { catalog } = repository;
+  const source = repository.sourceFor(options);
+  if (options.versionId !== undefined) return planVersion(repository, source, options, options.versionId);
+  const snapshot = await repository.snapshot(source, options.snapshot);
+  const ancestor = new SnapshotEntries(catalog, snapshot, repository.reader());
+  const keys: string[] = [];
+  const problems: PathProblem[] = [];
+  for (const path of options.paths) {
+    const key = keyOf(path);
+    const isKnown =
+      key === '' ||
+      !ancestor.isInCatalog ||
+      ancestor.at(key) !== undefined ||
+      (options.deleted && catalog.query.history(snapshot.source, key).length > 0);
+    if (isKnown) keys.push(key);
+    else problems.push({ ...jsonPath(path), message: `not in snapshot ${snapshot.name.slice(0, 8)}` });
+  }
+  if (options.paths.length > 0 && keys.length === 0)
+    throw new UserError(
+      ExitCode.failed,
+      `not in snapshot ${snapshot.name.slice(0, 8)}: ${options.paths.map(toDisplay).join(', ')}; 'backup-ninja history PATH' tells when a path was there`,
+    );
+  const under = keys.includes('') ? [] : keys;
+  const entries = (): EntryStream => {
+    const all = ancestor.all(under);
+    return options.deleted ? merged(all, deletedEntries(catalog, snapshot, under)) : all;
+  };
+  return { snapshot, entries, ancestor, problems };
+}
+
+async function planVersion(repository: Repository, source: string, options: RestoreOptions, id: string): Promise<Plan> {
+  const { catalog } = repository;
+  const [path] = options.paths;
+  if (path === undefined) throw new UserError(ExitCode.usage, '--version-id needs the path of the version; give one');
+  const version = catalog.query.versionById(source, id, keyOf(path));
+  if (version === undefined)
+    throw new UserError(
+      ExitCode.usage,
+      `no version ${id} of ${toDisplay(path)}; 'backup-ninja history ${toDisplay(path)}' lists them`,
+    );
+  const snapshot = await repository.snapshot(source, options.snapshot);
+  const ancestor = new SnapshotEntries(catalog, snapshot, repository.reader());
+  return { snapshot, entries: () => [version.entry], ancestor, problems: [] };
+}
+
+/** Finds out what --delete would remove, and asks. */
+async function confirmRemoval(
+  repository: Repository,
+  plan: Plan,
+  mapping: Mapping,
+  options: RestoreOptions,
+): Promise<void> {
+  const { deleted = [] } = await run(repository, plan, mapping, { ...options, dryRun: true });
+  if (deleted.length === 0) return;
+  const first = deleted.slice(0, 3).map((item) => (typeof item === 'string' ? item : item.path));
+  const more = deleted.length > first.length ? ', …' : '';
+  const question = `remove ${deleted.length} paths that the snapshot does not have (${first.join(', ')}${more})?`;
+  if (!(await repository.context.confirm(question))) throw notConfirmed();
+}
+
+async function run(
+  repository: Repository,
+  plan: Plan,
+  mapping: Mapping,
+  options: RestoreOptions,
+): Promise<RestoreResult> {
+  const { context, config, store, keyring } = repository;
+  const { dryRun, verify, overwrite } = options;
+  const pool = dryRun ? NO_POOL : startPool(repository, verify);
+  const directories = new Directories({ dryRun, limit: Math.max(16, Math.min(512, descriptorLimit() >> 4)) });
+  const own = new OwnFiles(
+    [config.store.url, config.tableDir, config.keyPath, context.configFile]
+      .filter((path) => store.kind === 'local' || path !== config.store.url)
+      .map(fromDisplay),
+  );
+  const isProtected = own.has.bind(own);
+  const deleted: PathItem[] = [];
+  context.report.start(dryRun ? 'looking' : 'restoring');
+  const session = new RestoreSession({
+    context,
+    index: repository.blobs(),
+    reader: repository.reader(),
+    hash: blobHasher(keyring, 'data'),
+    pool,
+    directories,
+    overwrite,
+    dryRun,
+    verify,
+    isProtected,
+    totals: totalsOf(plan.snapshot, options),
+  });
+  session.errors.push(...plan.problems);
+  const roots = (snapshotBody(plan.snapshot)?.roots ?? []).map(({ path }) => keyOf(path));
+  const walk = new TreeWalk(session, {
+    directories,
+    mapping,
+    selection: new Selection(options.include, options.exclude),
+    overwrite,
+    ancestor: (key) => plan.ancestor.at(key),
+    removal: options.delete
+      ? {
+          dryRun,
+          isProtected,
+          isWhole: (key) => roots.some((root) => isWithin(key, root)),
+          unsaved: new Selection([], config.exclude),
+          removed: (path) => deleted.push(pathItem(path)),
+        }
+      : undefined,
+  });
+  try {
+    await walkAll(plan.entries(), walk);
+    await session.finish();
+    await pool.close();
+  } catch (error) {
+    await session.abort();
+    throw error;
+  } finally {
+    directories.close();
+  }
+  context.report.done();
+  for (const line of session.attributes.notes.warnings()) context.report.warn(line);
+  const { restored, skipped, bytes, errors } = session;
+  return { restored, skipped, bytes, errors, ...(options.delete && { deleted }) };
+}
+
+async function walkAll(entries: EntryStream, walk: TreeWalk): Promise<void> {
+  let count = 0;
+  if (Symbol.iterator in entries) {
+    // Without promises where none is needed: a million entries would make a million of them.
+    for (const entry of entries) {
+      const waiting = walk.step(entry);
+      if (waiting !== undefined) await waiting;
+      if (++count % TURN === 0) await turn();
+    }
+  } else {
+    for await (const entry of entries) {
+      await walk.step(entry);
+      if (++count % TURN === 0) await turn();
+    }
+  }
+  await walk.finish();
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function startPool(repository: Repository, verify: boolean): ExtractPool {
+  const { store, config, keyring } = repository;
+  return new WorkerPool(
+    {
+      storeUrl: config.store.url,
+      storeOptions: { tableDir: config.tableDir, command: 'restore' },
+      keyring: keyring.toData(),
+      verify,
+    },
+    workerCount(config.workers),
+    store.kind === 'local' ? 2 : 8,
+  );
+}
+
+/** How much is to come, where that is known beforehand. */
+function totalsOf(snapshot: SnapshotRow, options: RestoreOptions): { files: number; bytes: number } | undefined {
+  const isPart =
+    options.paths.length + options.include.length + options.exclude.length > 0 ||
+    options.deleted ||
+    options.versionId !== undefined;
+  const counts = isPart ? undefined : snapshotBody(snapshot)?.counts;
+  return counts && { files: counts.files, bytes: counts.bytes };
+}
+
+const NO_POOL: ExtractPool = {
+  run: () => Promise.reject(new Error('a dry run writes nothing')),
+  close: () => Promise.resolve(),
+};

@@ -1,0 +1,39 @@
+import { Piscina } from 'piscina';
+import { workerFile } from '../worker-file.js';
+import type { ExtractResult, ExtractSetup, ExtractTask } from './messages.js';
+
+/** Whoever does the tasks of a restore. */
+export interface ExtractPool {
+  run(task: ExtractTask): Promise<ExtractResult>;
+  /** Ends the workers, finished or not; nothing is written any more when it resolves. */
+  close(): Promise<void>;
+}
+
+/** The extract workers, as seen from the main thread. */
+export class WorkerPool implements ExtractPool {
+  private readonly piscina: Piscina;
+
+  /** @param atOnce tasks that one worker has under way: while one waits for its packs to be read, another computes */
+  constructor(setup: ExtractSetup, workers: number, atOnce: number) {
+    this.piscina = new Piscina({
+      filename: workerFile('extract'),
+      workerData: setup,
+      minThreads: workers,
+      maxThreads: workers,
+      concurrentTasksPerWorker: atOnce,
+      atomics: 'disabled',
+      // Descriptors are handed from thread to thread, and closed by whoever opened them.
+      trackUnmanagedFds: false,
+    });
+  }
+
+  run(task: ExtractTask): Promise<ExtractResult> {
+    const { frames, blobs, ids, units, parts } = task;
+    const transferList = [frames, blobs, ids, units, parts].map((array) => array.buffer as ArrayBuffer);
+    return this.piscina.run(task, { transferList }) as Promise<ExtractResult>;
+  }
+
+  async close(): Promise<void> {
+    await this.piscina.destroy();
+  }
+}

@@ -1,0 +1,285 @@
+import type { ByteString } from '../../bytes.js';
+import { type Entry, EntryType, NO_CONTENT } from '../../format/entry.js';
+import { baseName, parentPath, readDirectory, type StatBuffer } from '../../platform/index.js';
+import { isBelow, nameOf, nextName, parentKey } from '../../scan/keys.js';
+import type { AttributePlan } from './attributes.js';
+import { Conflict, type Dir, type Directories } from './directories.js';
+import type { Mapping } from './mapping.js';
+import { removeTree } from './removal.js';
+import type { Selected, Selection } from './selection.js';
+import type { ClosedDir } from './session.js';
+import type { Overwrite } from './target.js';
+
+/** Where a walk sends what it comes by. */
+export interface Destination {
+  readonly attributes: AttributePlan;
+  item(entry: Entry, dir: Dir, name: ByteString): Promise<void> | undefined;
+  closeDirectory(closed: ClosedDir): Promise<void> | undefined;
+  error(entry: Entry, message: string): void;
+  problem(entry: Entry, error: unknown): void;
+}
+
+/** How to walk. */
+export interface WalkOptions {
+  directories: Directories;
+  mapping: Mapping;
+  selection: Selection;
+  overwrite: Overwrite;
+  /** The entry of a directory that is above what is restored: it is made as it was, if it is missing. */
+  ancestor(key: ByteString): Entry | undefined;
+  /** Remove what the snapshot does not have; undefined: leave it. */
+  removal: Removal | undefined;
+}
+
+/** What `--delete` may do. */
+export interface Removal {
+  dryRun: boolean;
+  isProtected(stat: StatBuffer): boolean;
+  /**
+   * Whether this directory was saved with all that was in it. Those above the roots were not: that the snapshot lacks
+   * their other contents says nothing.
+   */
+  isWhole(key: ByteString): boolean;
+  /** What is excluded from backups. */
+  unsaved: Selection;
+  /** Called with the path of each thing that is gone, or would be. */
+  removed(path: ByteString): void;
+}
+
+/** A directory of the archive on the way to the current entry. */
+interface Level {
+  key: ByteString;
+  entry: Entry | undefined;
+  selected: Selected;
+  unsaved: Selected;
+  /** Whether it is to be restored itself, not only for the sake of what is in it. */
+  wanted: boolean;
+  /** Where it is restored, once something made that necessary; `failed` when it cannot be. */
+  dir: Dir | 'failed' | undefined;
+  /** Names that are there and have not come by. */
+  left: Set<ByteString> | undefined;
+}
+
+/**
+ * Goes through entries in key order, keeping the directories above the current one, and finds each its place.
+ * Directories that nothing is restored from are not made.
+ */
+export class TreeWalk {
+  private readonly destination: Destination;
+  private readonly options: WalkOptions;
+  private readonly levels: Level[];
+  /** The last entry that was no directory. */
+  private lastItem: ByteString | undefined;
+
+  constructor(destination: Destination, options: WalkOptions) {
+    this.destination = destination;
+    this.options = options;
+    const { selection, removal } = options;
+    this.levels = [
+      {
+        key: '',
+        entry: undefined,
+        selected: selection.root(),
+        unsaved: (removal?.unsaved ?? selection).root(),
+        wanted: false,
+        dir: undefined,
+        left: undefined,
+      },
+    ];
+  }
+
+  /** The next entry. Waits only where it must: undefined means that the next may follow at once. */
+  step(entry: Entry): Promise<void> | undefined {
+    const closing = this.leaveFor(entry.key);
+    if (closing !== undefined) return closing.then(() => this.enter(entry));
+    return this.enter(entry);
+  }
+
+  /** Closes what is open. */
+  async finish(): Promise<void> {
+    while (this.levels.length > 0) await this.close(this.levels.pop()!);
+  }
+
+  /** Closes the directories that this key is not below of. */
+  private leaveFor(key: ByteString): Promise<void> | undefined {
+    while (!isBelow(key, this.levels[this.levels.length - 1].key) && this.levels.length > 1) {
+      const closing = this.close(this.levels.pop()!);
+      if (closing !== undefined) return closing.then(() => this.leaveFor(key));
+    }
+    return undefined;
+  }
+
+  private enter(entry: Entry): Promise<void> | undefined {
+    const { key } = entry;
+    if (key === '') {
+      this.levels[0].entry = entry;
+      return undefined;
+    }
+    if (this.lastItem !== undefined && isBelow(key, this.lastItem)) {
+      this.destination.error(entry, `its place is taken: what lies above it is no directory in the snapshot`);
+      return undefined;
+    }
+    const parent = parentKey(key);
+    for (let top = this.levels[this.levels.length - 1]; top.key !== parent; top = this.levels[this.levels.length - 1]) {
+      const name = nextName(key, top.key);
+      this.push(top, top.key === '' ? name : `${top.key}\0${name}`, undefined);
+    }
+    const above = this.levels[this.levels.length - 1];
+    if (entry.type === EntryType.dir) {
+      const level = this.push(above, key, entry);
+      if (level.wanted) this.place(level);
+      return undefined;
+    }
+    this.lastItem = key;
+    return this.item(entry, above);
+  }
+
+  private push(above: Level, key: ByteString, entry: Entry | undefined): Level {
+    const { selection, removal } = this.options;
+    const name = nameOf(key);
+    const selected = selection.child(above.selected, name, true);
+    const level: Level = {
+      key,
+      entry,
+      selected,
+      unsaved: removal === undefined ? selected : removal.unsaved.child(above.unsaved, name, true),
+      wanted: entry !== undefined && selected.included && !selected.excluded,
+      dir: above.dir === 'failed' ? 'failed' : undefined,
+      left: undefined,
+    };
+    this.notice(above, name);
+    this.levels.push(level);
+    return level;
+  }
+
+  private item(entry: Entry, above: Level): Promise<void> | undefined {
+    const { selection, mapping } = this.options;
+    const component = nameOf(entry.key);
+    this.notice(above, component);
+    const selected = selection.child(above.selected, component, false);
+    if (!selected.included || selected.excluded) return undefined;
+    const mapped = mapping.exact(entry.key);
+    if (mapped !== undefined) {
+      const dir = this.options.directories.root(parentPath(mapped));
+      return this.destination.item(entry, dir, baseName(mapped));
+    }
+    const name = mapping.nameFor(component, above.key === '');
+    if (name === undefined) {
+      this.destination.error(entry, 'its name is none that a file can have');
+      return undefined;
+    }
+    const dir = this.place(above);
+    return dir === undefined ? undefined : this.destination.item(entry, dir, name);
+  }
+
+  /** What has come by stays, selected or not. */
+  private notice(above: Level, component: ByteString): void {
+    if (above.left === undefined) return;
+    const name = this.options.mapping.nameFor(component, above.key === '');
+    if (name !== undefined) above.left.delete(name);
+  }
+
+  /** Where a directory is restored, made if need be, with those above it. undefined when it cannot be. */
+  private place(level: Level): Dir | undefined {
+    if (level.dir === undefined) {
+      const index = this.levels.indexOf(level);
+      let first = index;
+      while (first > 0 && this.levels[first - 1].dir === undefined && !this.isRoot(this.levels[first])) first--;
+      for (let i = first; i <= index; i++) this.placeOne(this.levels[i], this.levels[i - 1]);
+    }
+    return level.dir === 'failed' ? undefined : level.dir;
+  }
+
+  private isRoot(level: Level): boolean {
+    return level.key === '' || this.options.mapping.exact(level.key) !== undefined;
+  }
+
+  private placeOne(level: Level, above: Level | undefined): void {
+    const { directories, mapping, overwrite, removal } = this.options;
+    const path = mapping.exact(level.key) ?? (level.key === '' ? mapping.target : undefined);
+    const name = mapping.nameFor(nameOf(level.key), above?.key === '');
+    try {
+      if (path !== undefined) level.dir = directories.root(path);
+      else if (above === undefined || above.dir === undefined || above.dir === 'failed') level.dir = 'failed';
+      else if (name === undefined) throw new Conflict('its name is none that a directory can have');
+      else level.dir = directories.child(above.dir, name, overwrite !== 'never');
+      if (level.dir === 'failed') return;
+      if (removal !== undefined && level.wanted && !level.dir.made && removal.isWhole(level.key))
+        this.readNames(level, level.dir);
+    } catch (error) {
+      level.dir = 'failed';
+      this.destination.problem(this.entryOf(level), error);
+    }
+  }
+
+  private readNames(level: Level, dir: Dir): void {
+    level.left = new Set(readDirectory(this.options.directories.fd(dir)).map(({ name }) => name));
+  }
+
+  private close(level: Level): Promise<void> | undefined {
+    const { dir } = level;
+    if (dir === undefined || dir === 'failed') return undefined;
+    if (level.left !== undefined) this.removeLeft(level, dir, level.left);
+    // The target itself stays as the user has made it.
+    if (level.key === '') return undefined;
+    const isOurs = dir.made || (level.wanted && this.options.overwrite !== 'never');
+    const entry = isOurs ? (level.entry ?? this.options.ancestor(level.key)) : undefined;
+    if (entry === undefined && dir.loosened === undefined) return undefined;
+    const want = entry === undefined ? undefined : this.destination.attributes.of(entry);
+    return this.destination.closeDirectory({ entry: entry ?? this.entryOf(level), dir, want });
+  }
+
+  private removeLeft(level: Level, dir: Dir, left: Set<ByteString>): void {
+    const { directories, selection } = this.options;
+    const removal = this.options.removal!;
+    for (const name of left) {
+      const keeps = (path: ByteString, stat: StatBuffer): boolean => {
+        if (removal.isProtected(stat)) return true;
+        const names = path === '' ? [name] : [name, ...path.split('/')];
+        return (
+          !isSelected(selection, level.selected, names, stat.isDirectory) ||
+          !isSelected(removal.unsaved, level.unsaved, names, stat.isDirectory)
+        );
+      };
+      const removed = (path: ByteString): void =>
+        removal.removed(directories.bytesOf(dir, path === '' ? name : `${name}/${path}`));
+      try {
+        removeTree(directories.pin(dir), name, { dryRun: removal.dryRun, keeps, removed });
+      } catch (error) {
+        this.destination.problem({ ...this.entryOf(level), key: `${level.key}\0${name}` }, error);
+      } finally {
+        directories.unpin(dir);
+      }
+    }
+  }
+
+  /** The directory's entry, or as much of one as messages need. */
+  private entryOf(level: Level): Entry {
+    return level.entry ?? bareDirectory(level.key);
+  }
+}
+
+function isSelected(selection: Selection, from: Selected, names: readonly ByteString[], isDirectory: boolean): boolean {
+  let at = from;
+  names.forEach((name, i) => {
+    at = selection.child(at, name, i < names.length - 1 || isDirectory);
+  });
+  return at.included && !at.excluded;
+}
+
+function bareDirectory(key: ByteString): Entry {
+  return {
+    ...NO_CONTENT,
+    key,
+    type: EntryType.dir,
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+    size: 0,
+    mtimeSec: 0,
+    mtimeNsec: 0,
+    ctimeSec: 0,
+    ctimeNsec: 0,
+    ino: 0,
+  };
+}
