@@ -1,12 +1,14 @@
 import { hostname, userInfo } from 'node:os';
 import { fromDisplay, toDisplay } from '../bytes.js';
 import type { Catalog, SnapshotRow, SourceId, Stage } from '../catalog/index.js';
+import { ExitCode, UserError } from '../errors.js';
+import { EntryType } from '../format/entry.js';
 import { ListingCutter, type ListingRoot } from '../format/listing.js';
 import { type SnapshotBody, type SnapshotHeader, sealSnapshot } from '../format/snapshot.js';
-import { lowerPriority } from '../platform/index.js';
+import { lowerPriority, splitNs } from '../platform/index.js';
 import { jsonPath, pathItem } from '../report/json-path.js';
 import { rfc3339 } from '../report/time.js';
-import { planRoots, type RootPlan, scan } from '../scan/index.js';
+import { pathOf, planRoots, type RootPlan, scan } from '../scan/index.js';
 import { objectPath } from '../store/index.js';
 import { programName } from '../version.js';
 import { ActiveCursor } from './backup/active-cursor.js';
@@ -16,7 +18,6 @@ import { missingBlobs } from './backup/missing-blobs.js';
 import { ReadQueue } from './backup/read-queue.js';
 import { BackupRun, type RunCounts } from './backup/run.js';
 import type { Context } from './context.js';
-import { pathOf } from './past.js';
 import { snapshotBody, snapshotInput } from './reconcile.js';
 import { openRepository, type Repository } from './repository.js';
 import { OWN_SOURCE, ownSource } from './select.js';
@@ -63,6 +64,7 @@ class Backup {
   private ingest: Ingest | undefined;
   private queue: ReadQueue | undefined;
   private snapshotBytes = 0;
+  private streamed = { read: 0, new: 0 };
 
   constructor(repository: Repository, options: BackupOptions) {
     this.repository = repository;
@@ -126,15 +128,16 @@ class Backup {
       config: context.config,
       roots: options.roots,
       filesFrom: options.filesFrom,
+      stdin: options.stdin?.path,
       exclude: options.exclude,
       acceptEmpty: options.acceptEmpty,
       previousRoots: previous?.map(({ path, adHoc }) => ({ path, adHoc })) ?? [],
-      hasEntries: (key: string) => this.hasEntries(lineage, key),
+      hasEntries: (key) => this.hasEntries(lineage, key),
       neverSaved: [
         fromDisplay(context.config.tableDir),
         ...(repository.store.kind === 'local' ? [fromDisplay(context.config.store.url)] : []),
       ],
-      confirm: (question: string) => context.confirm(question),
+      confirm: (question) => context.confirm(question),
     });
   }
 
@@ -175,6 +178,11 @@ class Backup {
     });
     for (const { path, message } of plan.problems) run.counts.errors.push({ path, message });
     await this.scanInto(run, plan);
+    if (active === undefined && plan.scan.rootsRead === 0 && plan.scan.roots.length > 0)
+      throw new UserError(
+        ExitCode.failed,
+        `no root could be read, ${plan.scan.roots.map(({ key }) => toDisplay(pathOf(key))).join(', ')}; check backup_roots in ${context.configFile}`,
+      );
     const before =
       lineage.head?.listing === undefined
         ? undefined
@@ -188,7 +196,8 @@ class Backup {
     let turned = performance.now();
     let files = 0;
     for (const item of scan(plan.scan)) {
-      run.take(item);
+      if (item.kind === 'stdin') await this.readStdin(run, item.key);
+      else run.take(item);
       if ((++files & 63) !== 0) continue;
       while (this.queue !== undefined && (this.queue.full || run.congested)) {
         await this.queue.room();
@@ -204,6 +213,31 @@ class Backup {
     }
     await run.finish(async () => this.queue?.drain());
     signal.throwIfAborted();
+    for (const { path, reason } of run.counts.skipped) report.note(`${toDisplay(pathOf(path))}: ${reason}`);
+  }
+
+  /** Saves standard input as a file of this moment. */
+  private async readStdin(run: BackupRun, key: string): Promise<void> {
+    const { stdin, dryRun } = this.options;
+    if (stdin === undefined) throw new Error('no standard input to read');
+    if (dryRun) return;
+    const { content, size, bytesNew } = await this.ingestNow().stream(stdin.stream);
+    this.streamed = { read: this.streamed.read + size, new: this.streamed.new + bytesNew };
+    const { sec, nsec } = splitNs(this.started);
+    run.takeStream(key, {
+      key,
+      type: EntryType.file,
+      mode: 0o600,
+      uid: process.getuid?.() ?? 0,
+      gid: process.getgid?.() ?? 0,
+      size,
+      mtimeSec: sec,
+      mtimeNsec: nsec,
+      ctimeSec: sec,
+      ctimeNsec: nsec,
+      ino: 0,
+      ...content,
+    });
   }
 
   private async commit(
@@ -277,8 +311,8 @@ class Backup {
       dirs: counts.dirs,
       bytes: {
         scanned: counts.bytesScanned,
-        read: this.queue?.bytesRead ?? 0,
-        new: this.queue?.bytesNew ?? 0,
+        read: (this.queue?.bytesRead ?? 0) + this.streamed.read,
+        new: (this.queue?.bytesNew ?? 0) + this.streamed.new,
         stored: (this.ingest?.storedBytes ?? 0) + this.snapshotBytes,
       },
       store_size: totals.bytes,

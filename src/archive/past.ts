@@ -1,10 +1,10 @@
-import type { ByteString } from '../bytes.js';
 import type { Catalog, SnapshotRow, Version } from '../catalog/index.js';
 import { contentId } from '../format/content-id.js';
 import { type Entry, EntryType } from '../format/entry.js';
 import { joinNs } from '../platform/index.js';
 import { jsonPath } from '../report/json-path.js';
 import { rfc3339 } from '../report/time.js';
+import { keyOf, pathOf } from '../scan/index.js';
 import type { Context } from './context.js';
 import { openCatalogAlone, openRepository } from './repository.js';
 import { chooseSource, resolveSnapshot } from './select.js';
@@ -43,17 +43,7 @@ function asPast(catalog: Catalog, context: Context): Past {
   };
 }
 
-/** The path key of an absolute path. */
-export function keyOf(path: ByteString): ByteString {
-  const trimmed = path.replace(/\/+$/, '');
-  return (trimmed.startsWith('/') ? trimmed.slice(1) : trimmed).replaceAll('/', '\0');
-}
-
-/** The absolute path of a path key. */
-export function pathOf(key: ByteString): ByteString {
-  const path = key.replaceAll('\0', '/');
-  return /^[A-Za-z]:/.test(path) ? path : `/${path}`;
-}
+export { keyOf, pathOf };
 
 const TYPE_NAMES: Record<EntryType, EntryTypeName> = {
   [EntryType.dir]: 'dir',

@@ -1,7 +1,9 @@
+import type { Readable } from 'node:stream';
 import type { Catalog } from '../../catalog/index.js';
 import { blobHasher } from '../../crypto/blob-id.js';
 import type { BlobKind, Keyring } from '../../crypto/keyring.js';
-import { ID_LENGTH } from '../../format/entry.js';
+import { buildChunkList } from '../../format/chunk-list.js';
+import { type Content, ID_LENGTH } from '../../format/entry.js';
 import { type IndexedPack, sealIndex } from '../../format/index-object.js';
 import { decodeDirectory } from '../../format/pack.js';
 import { Compressor, zstdCodec } from '../../format/zstd.js';
@@ -12,6 +14,7 @@ import { FrameBuilder } from '../ingest/frame-builder.js';
 import type { CutResult, CutTask, FilesResult, IngestSetup, RangeResult, RangeTask } from '../ingest/messages.js';
 import { type FinishedPack, newRunId, type PackOrigin, PackWriter } from '../ingest/pack-writer.js';
 import { IngestPool, workerCount } from '../ingest/pool.js';
+import { StreamIngester } from '../ingest/stream-ingester.js';
 import type { Repository } from '../repository.js';
 
 /** zstd level of `compression: "auto"`. */
@@ -111,6 +114,24 @@ export class Ingest {
     const result = await this.pool.range({ kind: 'range', ...task, levels: this.blobs.claims.shared.levels });
     await this.settle(result.packs);
     return result;
+  }
+
+  /** Stores what a stream gives, and returns the content that names it. */
+  async stream(stream: Readable): Promise<{ content: Content; size: number; bytesNew: number }> {
+    const { storeConfig, keyring, store } = this.repository;
+    const ingester = new StreamIngester({
+      store,
+      keyring,
+      origin: this.origin,
+      claims: this.blobs.claims,
+      chunkers: [storeConfig.chunkers[0], storeConfig.chunkers[1]],
+      level: compressionLevel(this.repository.config.compression),
+      limitRead: 0,
+    });
+    const { ids, sizes, bytesNew, packs } = await ingester.run(stream);
+    await this.settle(packs);
+    const list = buildChunkList(ids, sizes, (bytes) => this.put('chunk-list', bytes));
+    return { content: { chunkClass: 0, ...list }, size: sizes.reduce((sum, n) => sum + n, 0), bytesNew };
   }
 
   /** Stores a metadata blob unless it is there, and returns its id. */

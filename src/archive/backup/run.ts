@@ -4,7 +4,7 @@ import type { Keyring } from '../../crypto/keyring.js';
 import { type Content, type Entry, EntryType, NO_CONTENT, sameContent } from '../../format/entry.js';
 import type { Segment } from '../../format/segment.js';
 import { closeFd, getXattrAt, groupName, listXattrsAt, openParent, userName } from '../../platform/index.js';
-import type { ScanEntry, ScanItem } from '../../scan/index.js';
+import type { KeepItem, ScanEntry, ScanItem } from '../../scan/index.js';
 import { ReadStatus } from '../ingest/messages.js';
 import { keyedHash } from '../repository.js';
 import type { ActiveCursor } from './active-cursor.js';
@@ -44,6 +44,8 @@ export class RunCounts {
   bytesScanned = 0;
   readonly errors: { path: ByteString; message: string }[] = [];
   readonly silentChanges: ByteString[] = [];
+  /** Other file systems that were not entered. */
+  readonly skipped: { path: ByteString; reason: string }[] = [];
 }
 
 /** Something in key order that goes into the listing once it is known. */
@@ -81,8 +83,8 @@ export class BackupRun {
   private readonly linkKey: Uint8Array;
   private readonly slots: Slot[] = [];
   private head = 0;
-  /** Prefix below which active versions stay, because the disk could not be asked. */
-  private keptPrefix: ByteString | undefined;
+  /** Keys whose active versions stay, because the disk could not be asked. */
+  private kept: { from: ByteString; end: ByteString } | undefined;
   private readonly linked = new Map<string, LinkedFile>();
 
   constructor(parts: {
@@ -109,15 +111,29 @@ export class BackupRun {
         this.compare(item);
         return;
       case 'keep':
-        this.keep(item.key);
+        this.keep(item);
         if (item.error) this.fail(item.key, item.reason);
         return;
       case 'failed':
         this.fail(item.key, item.reason);
         return;
+      case 'skipped':
+        this.counts.skipped.push({ path: item.key, reason: item.reason });
+        return;
       default:
         return;
     }
+  }
+
+  /** Takes what was read from standard input, at its place in the order. */
+  takeStream(key: ByteString, entry: Entry): void {
+    this.passUnseen(key);
+    const isKnown = this.cursor.key === key;
+    if (isKnown) this.cursor.next();
+    this.counts.files[isKnown ? 'changed' : 'new']++;
+    this.counts.activeFiles++;
+    this.counts.bytesScanned += entry.size;
+    this.slots.push({ kind: 'entry', entry, ready: true });
   }
 
   /** Takes the end of the scan, and waits for the workers. */
@@ -167,13 +183,14 @@ export class BackupRun {
   }
 
   private isKept(key: ByteString): boolean {
-    const { keptPrefix } = this;
-    if (keptPrefix === undefined) return false;
-    return key === keptPrefix || isBelow(key, keptPrefix);
+    return this.kept !== undefined && key >= this.kept.from && key < this.kept.end;
   }
 
-  private keep(key: ByteString): void {
-    this.keptPrefix = key;
+  /** Ranges may lie in one another: what still holds is taken together. */
+  private keep({ key, end }: KeepItem): void {
+    const { kept } = this;
+    const isInside = kept !== undefined && key < kept.end;
+    this.kept = isInside ? { from: kept.from, end: kept.end > end ? kept.end : end } : { from: key, end };
   }
 
   private compare(item: ScanEntry): void {
@@ -241,8 +258,7 @@ export class BackupRun {
     const xattrs = item.type === EntryType.symlink ? [] : readXattrs(item.path);
     if (xattrs.length > 0) entry.xattrs = xattrs;
     if (item.target !== undefined) entry.target = item.target;
-    if (item.rdevMajor !== undefined && item.rdevMinor !== undefined && isDevice(item.type))
-      entry.rdev = { major: item.rdevMajor, minor: item.rdevMinor };
+    if (isDevice(item.type)) entry.rdev = { major: item.rdevMajor, minor: item.rdevMinor };
     if (item.nlink > 1 && item.type !== EntryType.dir) entry.link = this.linkGroup(item.ino, item.mountKey);
     this.slots.push({ kind: 'entry', entry, ready: true });
   }
@@ -389,12 +405,6 @@ class LinkedFile {
     for (const done of this.waiting) done(read);
     this.waiting = [];
   }
-}
-
-/** Whether `key` lies below the directory with the key `folder`. */
-export function isBelow(key: ByteString, folder: ByteString): boolean {
-  if (folder === '') return key !== '';
-  return key.length > folder.length && key.charCodeAt(folder.length) === 0 && key.startsWith(folder);
 }
 
 function baseEntry(item: ScanEntry): Entry {

@@ -1,0 +1,48 @@
+import type { Catalog, SnapshotRow, SourceId } from '../../catalog/index.js';
+import { type LegacyArchive, type LegacyRun, type LegacyVersion, runsOf } from '../../legacy/index.js';
+import { programName } from '../../version.js';
+import { snapshotBody } from '../reconcile.js';
+import { keyOfStored } from './entries.js';
+
+/** What snapshots that were imported name as the program that made them. */
+export const IMPORTER = `${programName}, from the Python backup-ninja`;
+const FROM_PYTHON = /, from the Python backup-ninja$/;
+
+/** What an import has to do. Versions are named by their place in the archive's list. */
+export interface ImportPlan {
+  /** All runs of the archive, and how many of them the source has as snapshots already. */
+  runs: LegacyRun[];
+  done: number;
+  /**
+   * Versions of runs that get no snapshot any more, and that the source has not got: they go into kept snapshots. Those
+   * of runs to come are not among them.
+   */
+  late: number[];
+}
+
+/**
+ * Works out what of an archive a source has already.
+ *
+ * A source without snapshots, or with imported ones only, gets one for each run that is later than those; so a killed
+ * import goes on where it was, and what the old tool has done since is added. Once there are backups of our own, the
+ * runs would have to lie before them; then the versions are kept beside them, each with its times.
+ */
+export function planImport(catalog: Catalog, source: SourceId, archive: LegacyArchive): ImportPlan {
+  const runs = runsOf(archive.versions);
+  const taken = catalog.snapshots.all().filter((row) => row.source === source && row.kind === 'taken');
+  const last = taken.at(-1);
+  const done = taken.every(isImported) ? runs.filter((run) => last !== undefined && run.time <= last.time).length : runs.length;
+  const versions = runs.slice(0, done).flatMap((run) => run.began);
+  return { runs, done, late: versions.filter((i) => !isKnown(catalog, source, archive.versions[i])).sort((a, b) => a - b) };
+}
+
+function isImported(row: SnapshotRow): boolean {
+  return FROM_PYTHON.test(snapshotBody(row)?.program ?? '');
+}
+
+/** Whether the source has a version of this path that began at this very time. */
+function isKnown(catalog: Catalog, source: SourceId, version: LegacyVersion): boolean {
+  return catalog.query
+    .history(source, keyOfStored(version.path))
+    .some(({ entry }) => entry.kept?.first === version.from);
+}
