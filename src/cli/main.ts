@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 import { ExitCode, UserError } from '../errors.js';
+import { version } from '../version.js';
 import { processArguments } from './arguments.js';
 import { describeFailure, stackOf } from './failure.js';
-import { version } from './version.js';
 
 const args = processArguments();
 if (args[0] === '--version' || args[0] === '-V') {
   // Nothing else is loaded for this.
-  process.stdout.write(`${version()}\n`);
+  process.stdout.write(`${version}\n`);
 } else {
   await main();
 }

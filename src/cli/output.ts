@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { Writable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { toBytes } from '../bytes.js';
 import type { PathItem } from '../report/json-path.js';
 import { pathBytes } from '../report/json-path.js';
@@ -63,10 +64,11 @@ export class Output {
     return stream;
   }
 
-  /** Waits until a slow reader has taken what is there. */
+  /** Waits until a slow reader has taken what is there, and lets errors of writing and signals come through. */
   async drain(): Promise<void> {
     if (this.#stream.writableNeedDrain && !this.closed)
       await Promise.race([once(this.#stream, 'drain'), once(this.#stream, 'close')]).catch(() => {});
+    else await setImmediate();
   }
 
   /** Writes out all that is pending. */

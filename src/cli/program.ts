@@ -1,13 +1,13 @@
 import { Command, CommanderError } from 'commander';
 import { ExitCode, UserError } from '../errors.js';
 import { paintFor } from '../report/paint.js';
+import { version } from '../version.js';
 import { describeFailure, type Failure, stackOf } from './failure.js';
 import type { Io } from './io.js';
 import { translatePythonSpelling } from './python-spelling.js';
 import { type Run, registry } from './registry.js';
 import { type Globals, Session } from './session.js';
 import type { LoadVerb } from './verbs.js';
-import { version } from './version.js';
 
 /** What a run of the program depends on. */
 export interface Surroundings {
@@ -35,7 +35,7 @@ export async function runCli(args: readonly string[], { io, loadVerb, stop }: Su
   };
   const program = createProgram(io, run, (path) => (command = path));
   try {
-    await program.parseAsync(translatePythonSpelling(args), { from: 'user' });
+    await program.parseAsync(withHelpLast(translatePythonSpelling(args)), { from: 'user' });
     return session?.exit ?? ExitCode.done;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.done;
@@ -54,7 +54,7 @@ function createProgram(io: Io, run: Run, entered: (path: string) => void): Comma
   const program = new Command('backup-ninja');
   program
     .description('Encrypted, deduplicating backup that keeps the history of every path')
-    .version(version())
+    .version(version)
     .option('-c, --config <file>', "config file (else $BACKUP_NINJA_CONFIG, ./backup_config.json, the user's own)")
     .option('--json', 'one JSON document on stdout; progress as JSON lines on stderr')
     .option('-q, --quiet', 'say less')
@@ -82,6 +82,11 @@ function createProgram(io: Io, run: Run, entered: (path: string) => void): Comma
     'after',
     '\nExamples:\n  $ backup-ninja init --store /mnt/backup/store --root ~/Documents\n  $ backup-ninja backup\n  $ backup-ninja restore --target /tmp/t',
   );
+}
+
+/** `help key add` as `key add --help`: the latter goes through the command, which is empty until it is entered. */
+function withHelpLast(args: string[]): string[] {
+  return args[0] === 'help' ? [...args.slice(1), '--help'] : args;
 }
 
 function wrongUsage(error: CommanderError, command: string): Failure {

@@ -2,7 +2,7 @@ import type { Context } from '../archive/context.js';
 import type { ForgetResult, Rows } from '../archive/types.js';
 import { parseDuration } from '../config/duration.js';
 import { findConfig } from '../config/find.js';
-import { surroundings } from '../config/paths.js';
+import { type Surroundings, surroundings } from '../config/paths.js';
 import type { Config } from '../config/types.js';
 import { ExitCode, UserError } from '../errors.js';
 import { terminalBar } from '../report/bar.js';
@@ -59,6 +59,11 @@ export class Session {
     return this.#exit;
   }
 
+  /** What config paths are found by and expanded with. */
+  get around(): Surroundings {
+    return surroundings(this.io.env);
+  }
+
   get json(): boolean {
     return this.globals.json === true;
   }
@@ -79,8 +84,9 @@ export class Session {
   async context(consent: Consent = {}): Promise<Context> {
     this.requireConsent(consent);
     const { loadConfig } = await import('../config/load.js');
-    const { file } = findConfig(this.globals.config, surroundings());
-    return this.contextFor(await loadConfig(file), file, consent);
+    const around = this.around;
+    const { file } = findConfig(this.globals.config, around);
+    return this.contextFor(await loadConfig(file, around), file, consent);
   }
 
   /** As `context`, for a config that is already there. */

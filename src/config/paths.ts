@@ -10,9 +10,9 @@ export interface Surroundings {
   windows: boolean;
 }
 
-/** The surroundings of this process. */
-export function surroundings(): Surroundings {
-  return { env: process.env, home: homedir(), cwd: process.cwd(), windows: process.platform === 'win32' };
+/** The surroundings of this process, perhaps with other variables. */
+export function surroundings(env: Surroundings['env'] = process.env): Surroundings {
+  return { env, home: homedir(), cwd: process.cwd(), windows: process.platform === 'win32' };
 }
 
 /** `node:path` of the surroundings' operating system. */

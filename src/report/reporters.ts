@@ -109,15 +109,17 @@ export function terminalReporter(
 interface Phase {
   name: string;
   started: number;
-  counts: ProgressCounts;
+  counts: Counts;
 }
+
+type Counts = ProgressCounts & { files: number; bytes: number };
 
 function newPhase(name: string, totals: Totals | undefined, started: number): Phase {
   return { name, started, counts: { files: 0, bytes: 0, totalFiles: totals?.files, totalBytes: totals?.bytes } };
 }
 
 /** 0 to 1, by bytes where their total is known, else by files; NaN when neither is. */
-function shareDone({ files, bytes, totalFiles, totalBytes }: ProgressCounts): number {
+function shareDone({ files, bytes, totalFiles, totalBytes }: Counts): number {
   const share = totalBytes ? bytes / totalBytes : totalFiles ? files / totalFiles : Number.NaN;
   return Math.min(1, share);
 }
@@ -126,7 +128,8 @@ function statusText({ name, started, counts }: Phase, now: number): string {
   const { files, bytes, totalFiles, totalBytes } = counts;
   const elapsed = now - started;
   const parts = [name];
-  parts.push(totalFiles ? `${groupDigits(files)}/${counted(totalFiles, 'file')}` : counted(files, 'file'));
+  if (totalFiles) parts.push(`${groupDigits(files)}/${counted(totalFiles, 'file')}`);
+  else if (files > 0) parts.push(counted(files, 'file'));
   if (bytes > 0 || totalBytes)
     parts.push(totalBytes ? `${humanBytes(bytes)}/${humanBytes(totalBytes)}` : humanBytes(bytes));
   if (bytes > 0 && elapsed >= 1000) parts.push(`${humanBytes((bytes / elapsed) * 1000)}/s`);

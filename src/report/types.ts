@@ -4,10 +4,10 @@ export interface Totals {
   bytes?: number;
 }
 
-/** How far a phase is: absolute counts since `start`, not increments. */
+/** How far a phase is: absolute counts since `start`, not increments. What is left out stays as it was. */
 export interface ProgressCounts {
-  files: number;
-  bytes: number;
+  files?: number;
+  bytes?: number;
   totalFiles?: number;
   totalBytes?: number;
 }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import type { InitResult, SecretKind } from '../../archive/types.js';
 import { type FoundConfig, findConfig } from '../../config/find.js';
-import { expandPath, isUrl, surroundings } from '../../config/paths.js';
+import { expandPath, isUrl, type Surroundings } from '../../config/paths.js';
 import type { Config } from '../../config/types.js';
 import { ExitCode, UserError } from '../../errors.js';
 import { collect, examples } from '../options.js';
@@ -31,8 +31,8 @@ export function define(command: Command, run: Run): void {
     .option('--shared', 'several machines will write to this folder at once')
     .action((flags: Flags) =>
       run(async (session) => {
-        const found = findConfig(session.globals.config, surroundings());
-        const { config, text } = found.exists ? await present(found, flags) : await fresh(found, flags);
+        const found = findConfig(session.globals.config, session.around);
+        const { config, text } = await (found.exists ? present : fresh)(found, flags, session.around);
         const init = await session.verb('init');
         const result = await init(session.contextFor(config, found.file), {
           unlockWith: unlockWith(flags),
@@ -71,16 +71,19 @@ function unlockWith(flags: Flags): SecretKind {
 }
 
 /** The config is there: it is left as it is, and options may only say what it says. */
-async function present({ file }: FoundConfig, flags: Flags): Promise<{ config: Config; text?: string }> {
+async function present(
+  { file }: FoundConfig,
+  flags: Flags,
+  around: Surroundings,
+): Promise<{ config: Config; text?: string }> {
   const { loadConfig } = await import('../../config/load.js');
-  const config = await loadConfig(file);
+  const config = await loadConfig(file, around);
   const differs = (option: string, key: string) => {
     throw new UserError(
       ExitCode.usage,
       `${option} is not what key \`${key}\` of ${file} says, and an existing config is never changed; edit it, or name another with --config`,
     );
   };
-  const around = surroundings();
   const path = (text: string) => expandPath(text, around.cwd, 'option', around, true);
   if (flags.store !== undefined && (isUrl(flags.store) ? flags.store : path(flags.store)) !== config.store.url)
     differs('--store', 'file_dir');
@@ -90,7 +93,11 @@ async function present({ file }: FoundConfig, flags: Flags): Promise<{ config: C
 }
 
 /** The config is to be made: after the verb, so that a wrong key leaves nothing behind. */
-async function fresh({ file }: FoundConfig, flags: Flags): Promise<{ config: Config; text?: string }> {
+async function fresh(
+  { file }: FoundConfig,
+  flags: Flags,
+  around: Surroundings,
+): Promise<{ config: Config; text?: string }> {
   if (flags.store === undefined)
     throw new UserError(
       ExitCode.usage,
@@ -100,8 +107,8 @@ async function fresh({ file }: FoundConfig, flags: Flags): Promise<{ config: Con
   const { defaultConfigText } = await import('../../config/write.js');
   const { configFromText } = await import('../../config/load.js');
   const wish = { store: flags.store, roots: flags.root ?? [], keyPath: flags.keyFile };
-  const text = defaultConfigText(file, wish);
-  return { config: await configFromText(text, file), text };
+  const text = defaultConfigText(file, wish, around);
+  return { config: await configFromText(text, file, around), text };
 }
 
 /** Finds out before the store is made that the config could not be written after it. */
@@ -109,14 +116,14 @@ function requireWritable(file: string): void {
   let folder = dirname(file);
   while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder);
   try {
-    accessSync(folder, constants.W_OK);
+    // With the dot a file in a folder's place is an error too.
+    accessSync(`${folder}/.`, constants.W_OK);
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
     throw new UserError(
       ExitCode.failed,
-      `cannot write the config file ${file}: no right to write in ${folder}; name another with --config`,
-      {
-        cause: error,
-      },
+      `cannot write the config file ${file}: ${folder} takes no files (${code}); name another with --config`,
+      { cause: error },
     );
   }
 }

@@ -16,7 +16,7 @@ interface AddFlags {
 
 export function define(command: Command, run: Run): void {
   defineList(command.command('list').description('list the keys that open the store'), run);
-  defineAdd(command.command('add').description('add a key'), run);
+  defineAdd(command.command('add').description('add a key: a file or a passphrase, with a role'), run);
   defineRemove(command.command('remove').description('remove a key (asks)'), run);
   definePassphrase(command.command('change-passphrase').description('replace a passphrase by another'), run);
   defineRecovery(command.command('recovery').description('make and print a new recovery key'), run);
