@@ -1,6 +1,6 @@
 import { hostname, userInfo } from 'node:os';
 import { fromDisplay, toDisplay } from '../bytes.js';
-import type { Catalog, SnapshotRow, SourceId, Stage } from '../catalog/index.js';
+import type { Catalog, Stage } from '../catalog/index.js';
 import { ExitCode, UserError } from '../errors.js';
 import { EntryType } from '../format/entry.js';
 import { ListingCutter, type ListingRoot } from '../format/listing.js';
@@ -18,6 +18,7 @@ import { missingBlobs } from './backup/missing-blobs.js';
 import { ReadQueue } from './backup/read-queue.js';
 import { BackupRun, type RunCounts } from './backup/run.js';
 import type { Context } from './context.js';
+import { type Lineage, lineageToContinue } from './lineage.js';
 import { snapshotBody, snapshotInput } from './reconcile.js';
 import { openRepository, type Repository } from './repository.js';
 import { OWN_SOURCE, ownSource } from './select.js';
@@ -48,12 +49,6 @@ export async function backup(context: Context, options: BackupOptions): Promise<
   }
 }
 
-/** The lineage that a run continues. */
-interface Lineage {
-  id: SourceId;
-  head: SnapshotRow | undefined;
-}
-
 class Backup {
   private readonly repository: Repository;
   private readonly context: Context;
@@ -75,7 +70,7 @@ class Backup {
   }
 
   async run(): Promise<BackupResult> {
-    const lineage = this.lineage();
+    const lineage = lineageToContinue(this.catalog, this.source);
     const mode = this.options.mode ?? this.dueMode(lineage);
     const plan = await this.plan(lineage);
     const stage = this.options.dryRun ? undefined : this.catalog.runs.begin(lineage.id);
@@ -92,33 +87,15 @@ class Backup {
     }
   }
 
-  /** Goes on with the lineage that this catalog wrote last, else with the newest one of the source. */
-  private lineage(): Lineage {
-    const lineages = this.catalog.snapshots
-      .sources()
-      .filter((row) => row.name === this.source && row.head !== undefined);
-    const own = lineages.find((row) => row.head?.catalogId === this.catalog.id);
-    const newest = lineages.toSorted((a, b) => ((a.head?.time ?? 0n) < (b.head?.time ?? 0n) ? 1 : -1))[0];
-    const chosen = own ?? newest;
-    if (chosen !== undefined) return { id: chosen.id, head: chosen.head };
-    const { source } = this.catalog.snapshots.lineageFor(this.source, { name: '', seq: 1, catalogId: this.catalog.id });
-    return { id: source, head: undefined };
-  }
-
   /** Soft while the last full run over all roots is young enough. */
   private dueMode(lineage: Lineage): 'soft' | 'full' {
     const full = this.catalog.snapshots
       .all(this.source)
       .filter((row) => row.source === lineage.id && row.mode === 'full' && snapshotBody(row)?.partial !== true)
       .at(-1);
-    if (full === undefined) return lineage.head === undefined ? 'full' : this.modeWithoutFull(lineage);
+    if (full === undefined) return 'full';
     const age = (this.started - full.time) / 1_000_000n;
     return age < BigInt(Math.floor(this.context.config.fullEvery)) ? 'soft' : 'full';
-  }
-
-  /** Forgetting may have taken the last full run; then its time is unknown and the files are due. */
-  private modeWithoutFull(_lineage: Lineage): 'full' {
-    return 'full';
   }
 
   private async plan(lineage: Lineage): Promise<RootPlan> {
@@ -290,7 +267,7 @@ class Backup {
         user: userInfo().username,
         roots: plan.roots,
         tags: this.options.tags,
-        counts: { files: counts.activeFiles, dirs: counts.dirs, bytes: counts.bytesScanned },
+        counts: { files: counts.activeFiles, dirs: counts.dirs, bytes: counts.activeBytes },
         program: programName,
         ...(plan.partial && { partial: true }),
       },

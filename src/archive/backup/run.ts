@@ -3,7 +3,17 @@ import type { ActiveSegment, Stage } from '../../catalog/index.js';
 import type { Keyring } from '../../crypto/keyring.js';
 import { type Content, type Entry, EntryType, NO_CONTENT, sameContent } from '../../format/entry.js';
 import type { Segment } from '../../format/segment.js';
-import { closeFd, getXattrAt, groupName, listXattrsAt, openParent, userName } from '../../platform/index.js';
+import {
+  closeFd,
+  getXattrAt,
+  getXattrFd,
+  groupName,
+  listXattrsAt,
+  listXattrsFd,
+  openDirectory,
+  openParent,
+  userName,
+} from '../../platform/index.js';
 import type { KeepItem, ScanEntry, ScanItem } from '../../scan/index.js';
 import { ReadStatus } from '../ingest/messages.js';
 import { keyedHash } from '../repository.js';
@@ -41,6 +51,7 @@ export class RunCounts {
   dirs = 0;
   /** Regular files and their bytes in the new listing. */
   activeFiles = 0;
+  activeBytes = 0;
   bytesScanned = 0;
   readonly errors: { path: ByteString; message: string }[] = [];
   readonly silentChanges: ByteString[] = [];
@@ -131,7 +142,7 @@ export class BackupRun {
     const isKnown = this.cursor.key === key;
     if (isKnown) this.cursor.next();
     this.counts.files[isKnown ? 'changed' : 'new']++;
-    this.counts.activeFiles++;
+    this.countActive(entry.size);
     this.counts.bytesScanned += entry.size;
     this.slots.push({ kind: 'entry', entry, ready: true });
   }
@@ -245,7 +256,7 @@ export class BackupRun {
     const isFile = slot.segment.types[slot.position] === EntryType.file;
     if (isFile) {
       this.counts.files.unchanged++;
-      this.counts.activeFiles++;
+      this.countActive(slot.segment.sizes[slot.position]);
       if (this.rules.unsettled.has(slot.segment.keys[slot.position]))
         this.stage?.unsettled(slot.segment.keys[slot.position]);
     }
@@ -274,7 +285,7 @@ export class BackupRun {
     const wasFile = old !== undefined && old.segment.types[old.position] === EntryType.file;
     const oldEntry = old !== undefined && wasFile ? old.segment.entry(old.position) : undefined;
     if (this.rules.dryRun) {
-      this.countDry(oldEntry !== undefined);
+      this.countDry(oldEntry !== undefined, item.size);
       slot.result = carried ?? baseEntry(item);
       slot.ready = true;
       return;
@@ -332,7 +343,7 @@ export class BackupRun {
         this.fail(item.key, 'its content is missing in the store and cannot be read from the disk: left out');
         return undefined;
       }
-      counts.activeFiles++;
+      this.countActive(old.size);
       if (this.rules.unsettled.has(item.key)) this.stage?.unsettled(item.key);
       return carried;
     }
@@ -344,7 +355,7 @@ export class BackupRun {
       counts.files.changed_while_read++;
       this.fail(item.key, 'changed while it was read');
     }
-    counts.activeFiles++;
+    this.countActive(entry.size);
     if (old === undefined) {
       counts.files.new++;
       return entry;
@@ -370,10 +381,15 @@ export class BackupRun {
     entry.replaced = { chunkClass: old.chunkClass, depth: old.depth, ids: old.ids.slice(), size: old.size };
   }
 
-  private countDry(existed: boolean): void {
+  private countActive(size: number): void {
+    this.counts.activeFiles++;
+    this.counts.activeBytes += size;
+  }
+
+  private countDry(existed: boolean, size: number): void {
     if (existed) this.counts.files.changed++;
     else this.counts.files.new++;
-    this.counts.activeFiles++;
+    this.countActive(size);
   }
 
   private linkGroup(ino: number, mountKey: ByteString): Uint8Array {
@@ -499,19 +515,22 @@ function readFailure(read: FileRead): string {
 }
 
 function readXattrs(path: ByteString): [ByteString, Uint8Array][] {
-  const { dir, name } = openParent(path);
   try {
-    const pairs: [ByteString, Uint8Array][] = [];
-    for (const attribute of listXattrsAt(dir, name)) {
-      const value = getXattrAt(dir, name, attribute);
-      if (value !== null) pairs.push([attribute, value]);
+    // The root of all has no name in a directory above.
+    const { dir, name } = path === '/' ? { dir: openDirectory(path), name: '' } : openParent(path);
+    try {
+      const pairs: [ByteString, Uint8Array][] = [];
+      for (const attribute of name === '' ? listXattrsFd(dir) : listXattrsAt(dir, name)) {
+        const value = name === '' ? getXattrFd(dir, attribute) : getXattrAt(dir, name, attribute);
+        if (value !== null) pairs.push([attribute, value]);
+      }
+      return pairs;
+    } finally {
+      closeFd(dir);
     }
-    return pairs;
   } catch (error) {
     // What vanished meanwhile, or has none to give, is saved without them.
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
     return [];
-  } finally {
-    closeFd(dir);
   }
 }
