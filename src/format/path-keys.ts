@@ -25,7 +25,7 @@ export function readKeys(column: Uint8Array, count: number): ByteString[] {
     if (rest > reader.left) throw new FormatError('a column ends too early');
     length = shared + rest;
     if (length > current.length) current = Buffer.concat([current], length * 2);
-    current.set(reader.bytes(rest), shared);
+    reader.copy(rest, current, shared);
     keys[i] = current.latin1Slice(0, length);
     if (i > 0 && keys[i] <= keys[i - 1]) throw new FormatError('keys do not ascend');
   }

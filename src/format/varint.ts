@@ -111,10 +111,22 @@ export class ByteReader {
 
   varint(): number {
     const data = this.data;
-    const first = data[this.position];
+    const at = this.position;
+    const first = data[at];
     if (first < 0x80) {
-      this.position++;
+      this.position = at + 1;
       return first;
+    }
+    // Two to four bytes, the usual lengths, without floating point. A zero at the end is not the shortest form.
+    const second = data[at + 1];
+    if (second > 0 && second < 0x80) {
+      this.position = at + 2;
+      return (first & 0x7f) | (second << 7);
+    }
+    const third = data[at + 2];
+    if (second >= 0x80 && third > 0 && third < 0x80) {
+      this.position = at + 3;
+      return (first & 0x7f) | ((second & 0x7f) << 7) | (third << 14);
     }
     return this.longVarint();
   }
@@ -146,7 +158,30 @@ export class ByteReader {
     return view;
   }
 
+  /** Copies the next `size` bytes, of which there must be so many left, to `target` at `at`. */
+  copy(size: number, target: Uint8Array, at: number): void {
+    const { data, position } = this;
+    if (size < 64) for (let i = 0; i < size; i++) target[at + i] = data[position + i];
+    else target.set(data.subarray(position, position + size), at);
+    this.position += size;
+  }
+
   private longVarint(): number {
+    const { data, position } = this;
+    // Five bytes: nanoseconds.
+    if (position + 5 <= data.length) {
+      const high = data[position + 4];
+      const all = data[position + 1] & data[position + 2] & data[position + 3] & 0x80;
+      if (all !== 0 && high > 0 && high < 0x80) {
+        this.position = position + 5;
+        const low =
+          (data[position] & 0x7f) |
+          ((data[position + 1] & 0x7f) << 7) |
+          ((data[position + 2] & 0x7f) << 14) |
+          ((data[position + 3] & 0x7f) << 21);
+        return low + high * 0x10000000;
+      }
+    }
     let value = 0;
     let scale = 1;
     for (let i = 0; i < 8; i++) {
