@@ -1,0 +1,132 @@
+import type { ByteString } from '../bytes.js';
+import { clampSeconds, EntryType } from '../format/entry.js';
+import { FileType, type StatBuffer } from '../platform/index.js';
+import { pathOf } from './keys.js';
+import type { Rule } from './rules.js';
+
+const TWO_32 = 0x1_0000_0000;
+
+const ENTRY_TYPE: (EntryType | undefined)[] = [];
+ENTRY_TYPE[FileType.directory] = EntryType.dir;
+ENTRY_TYPE[FileType.file] = EntryType.file;
+ENTRY_TYPE[FileType.symlink] = EntryType.symlink;
+ENTRY_TYPE[FileType.fifo] = EntryType.fifo;
+ENTRY_TYPE[FileType.socket] = EntryType.socket;
+ENTRY_TYPE[FileType.charDevice] = EntryType.chardev;
+ENTRY_TYPE[FileType.blockDevice] = EntryType.blockdev;
+
+/** One path as it is on disk now. Plain numbers, and always the same shape: there are millions of them. */
+export class ScanEntry {
+  readonly kind = 'entry';
+  readonly key: ByteString;
+  readonly type: EntryType;
+  /** Permission bits with setuid, setgid and sticky. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Bytes of a file; 0 for anything else. */
+  readonly size: number;
+  readonly mtimeSec: number;
+  readonly mtimeNsec: number;
+  readonly ctimeSec: number;
+  readonly ctimeNsec: number;
+  /** Inode number modulo 2^53. */
+  readonly ino: number;
+  /** The device, as one number; may be another after each boot. */
+  readonly dev: number;
+  readonly nlink: number;
+  /** Units of 512 bytes that it takes on disk. */
+  readonly blocks: number;
+  readonly rdevMajor: number;
+  readonly rdevMinor: number;
+  /**
+   * Key of the directory in which its file system (or btrfs subvolume) begins. Unlike the device number it is the same
+   * after a boot; together with the inode number it tells which names are one file.
+   */
+  readonly mountKey: ByteString;
+  /** Target of a symlink. */
+  readonly target: ByteString | undefined;
+
+  constructor(key: ByteString, stat: StatBuffer, mountKey: ByteString, target: ByteString | undefined) {
+    const type = stat.type;
+    this.key = key;
+    this.type = ENTRY_TYPE[type] ?? EntryType.fifo;
+    this.mode = stat.perm;
+    this.uid = stat.uid;
+    this.gid = stat.gid;
+    this.size = type === FileType.file ? stat.size : 0;
+    this.mtimeSec = clampSeconds(stat.mtimeSec);
+    this.mtimeNsec = stat.mtimeNsec;
+    this.ctimeSec = clampSeconds(stat.ctimeSec);
+    this.ctimeNsec = stat.ctimeNsec;
+    this.ino = inodeOf(stat);
+    this.dev = deviceOf(stat);
+    this.nlink = stat.nlink;
+    this.blocks = stat.blocks;
+    this.rdevMajor = stat.rdevMajor;
+    this.rdevMinor = stat.rdevMinor;
+    this.mountKey = mountKey;
+    this.target = target;
+  }
+
+  /** The absolute path. */
+  get path(): ByteString {
+    return pathOf(this.key);
+  }
+}
+
+/** Inode number modulo 2^53. */
+export function inodeOf(stat: StatBuffer): number {
+  return (stat.inoHigh & 0x1f_ffff) * TWO_32 + stat.inoLow;
+}
+
+/** Device as one number: 20 bits for the minor one, as the kernel has them. */
+export function deviceOf(stat: StatBuffer): number {
+  return stat.devMajor * 0x10_0000 + stat.devMinor;
+}
+
+/**
+ * The disk could not be asked: active versions with `key` <= k < `end` stay as they are, but for entries that follow.
+ * An entry with the same key may have come just before (a directory that can be seen but not read).
+ */
+export interface KeepItem {
+  readonly kind: 'keep';
+  readonly key: ByteString;
+  readonly end: ByteString;
+  /** For people. */
+  readonly reason: string;
+  /** To be reported, and to end in exit 3. */
+  readonly error: boolean;
+  /** It is about a whole root. */
+  readonly root: boolean;
+}
+
+/** Something to be reported that does not concern what is active. Exit 3. */
+export interface FailedItem {
+  readonly kind: 'failed';
+  readonly key: ByteString;
+  readonly reason: string;
+}
+
+/** A directory (which has its entry) whose content is not looked at: another file system. To be named; no error. */
+export interface SkippedItem {
+  readonly kind: 'skipped';
+  readonly key: ByteString;
+  readonly reason: string;
+}
+
+/** Left out by a rule or an option. Only when asked for. */
+export interface ExcludedItem {
+  readonly kind: 'excluded';
+  readonly key: ByteString;
+  readonly reason: string;
+  readonly rule: Rule | undefined;
+}
+
+/** The place of standard input's entry in the order. */
+export interface StdinItem {
+  readonly kind: 'stdin';
+  readonly key: ByteString;
+}
+
+export type ScanItem = ScanEntry | KeepItem | FailedItem | SkippedItem | ExcludedItem | StdinItem;
