@@ -1,5 +1,6 @@
 import type { Catalog, SnapshotInput, SnapshotRow, SourceId } from '../catalog/index.js';
 import { applyListing, forgetSnapshots, resetSource } from '../catalog/index.js';
+import { SignatureError } from '../crypto/errors.js';
 import type { Keyring } from '../crypto/keyring.js';
 import { native } from '../crypto/native.js';
 import { ExitCode, FormatError, UserError } from '../errors.js';
@@ -15,6 +16,7 @@ import { type Folder, type ListedObject, type ObjectStore, objectPath } from '..
 import { BlobIndex, indexFile, readable } from './blob-index.js';
 import { BlobReader } from './blob-reader.js';
 import type { Context } from './context.js';
+import { noteIndex, packsOfIndex } from './index-notes.js';
 import { listingSegments } from './listing-reader.js';
 
 /** What is needed to compare a catalog with its store. */
@@ -35,7 +37,30 @@ export interface Reconciled {
   /** Packs that were known and are gone, or have another size than they should. */
   lostPacks: { name: string; what: 'missing' | 'size' }[];
   /** Objects that could not be opened. */
-  unreadable: { path: string; message: string }[];
+  unreadable: UnreadableObject[];
+  /** Snapshots that the store lists although they were forgotten or replaced: whoever did it was killed in between. */
+  leftovers: string[];
+  /** All records that could be opened; `trust` says which count. */
+  records: NamedRecord[];
+  /** The tombstones that count. */
+  tombstones: NamedTombstone[];
+  /** Indexes as the store lists them. */
+  indexes: ListedObject[];
+}
+
+/** An object that could not be opened. */
+export interface UnreadableObject {
+  path: string;
+  message: string;
+  /** It opened, but its signature is wrong: it may be ignored. Anything else may be a loss. */
+  foreign: boolean;
+}
+
+/** A tombstone with the name of its object. */
+export interface NamedTombstone {
+  name: string;
+  time: bigint;
+  packs: string[];
 }
 
 /** How the comparison goes on. */
@@ -51,13 +76,14 @@ export interface ReconcileOptions {
  */
 export async function reconcile(parts: ReconcileParts, options: ReconcileOptions): Promise<Reconciled> {
   const { store, catalog, keyring } = parts;
+  // Tombstones come first: whoever prunes carries out only those that were there before it saw the snapshots.
+  const tombstones = await store.list('tombstones');
   const snapshots = await store.list('snapshots');
   const records = await store.list('records');
-  const indexes = await store.list('index');
-  const tombstones = await store.list('tombstones');
   const certs = await store.list('certs');
+  const indexes = await store.list('index');
   const packs = await store.list('packs');
-  const unreadable: Reconciled['unreadable'] = [];
+  const unreadable: UnreadableObject[] = [];
 
   const opened = await readRecords(parts, records, unreadable);
   const trust = new Trust(
@@ -69,26 +95,65 @@ export async function reconcile(parts: ReconcileParts, options: ReconcileOptions
   settleSealedRuns(catalog, present);
   await mergeIndexes(parts, trust, indexes, unreadable);
   const doomed = await readTombstones(parts, trust, tombstones, unreadable);
-  const state = catalog.packs.reconcile(packs, doomed);
-  const replaced = await mergeSnapshots(parts, trust, snapshots, unreadable);
-  await dropMissing(parts, present, forgottenBy(opened, trust, catalog), replaced, options);
+  const state = catalog.packs.reconcile(
+    packs,
+    doomed.flatMap((tombstone) => tombstone.packs),
+  );
+  const forgotten = forgottenBy(opened, trust, catalog);
+  const dead = await mergeSnapshots(parts, trust, snapshots, forgotten, unreadable);
+  await dropMissing(parts, present, dead, options);
   applyRecords(catalog, trust, opened);
+  if (keyring.isFull) noteReceipts(catalog);
   return {
     trust,
     packs,
     snapshots: present,
     lostPacks: [
-      ...state.missing.map(({ name }) => ({ name, what: 'missing' as const })),
+      ...dropPruned(catalog, state.missing).map(({ name }) => ({ name, what: 'missing' as const })),
       ...state.short.map(({ name }) => ({ name, what: 'size' as const })),
     ],
     unreadable,
+    leftovers: [...present].filter((name) => dead.has(name)),
+    records: opened,
+    tombstones: doomed,
+    indexes,
   };
+}
+
+/**
+ * Takes packs out of the catalog that are gone and that no index of the store names any more: another machine has
+ * pruned them. Returns the others, which are lost.
+ */
+function dropPruned<P extends { name: string }>(catalog: Catalog, missing: readonly P[]): P[] {
+  if (missing.length === 0) return [];
+  const indexes = catalog.objects.all('index');
+  if (indexes.some(({ body }) => body === undefined)) return [...missing];
+  const named = new Set(indexes.flatMap(({ body }) => packsOfIndex(body)));
+  catalog.packs.remove(missing.filter(({ name }) => !named.has(name)).map(({ name }) => name));
+  return missing.filter(({ name }) => named.has(name));
+}
+
+/** What this catalog sees for the first time, the store has got by now. */
+function noteReceipts(catalog: Catalog): void {
+  const now = BigInt(Date.now()) * 1_000_000n;
+  for (const row of catalog.snapshots.all())
+    if (row.received === undefined) catalog.snapshots.setReceived(row.name, now);
 }
 
 /** For readers that take the catalog as it is, because a backup holds it. */
 export function nothingCompared(keyring: Keyring): Reconciled {
   const trust = new Trust(Buffer.from(keyring.shared.rootPublic).toString('hex'), []);
-  return { trust, packs: [], snapshots: new Set(), lostPacks: [], unreadable: [] };
+  return {
+    trust,
+    packs: [],
+    snapshots: new Set(),
+    lostPacks: [],
+    unreadable: [],
+    leftovers: [],
+    records: [],
+    tombstones: [],
+    indexes: [],
+  };
 }
 
 /** A run that was sealed is complete if its snapshot is in the store, and never happened if not. */
@@ -117,7 +182,7 @@ async function tryOpen<T>(
     return open(bytes);
   } catch (error) {
     if (!(error instanceof FormatError || error instanceof UserError)) throw error;
-    unreadable.push({ path, message: error.message });
+    unreadable.push({ path, message: error.message, foreign: error instanceof SignatureError });
     return undefined;
   }
 }
@@ -153,12 +218,11 @@ async function readTombstones(
   trust: Trust,
   listed: ListedObject[],
   unreadable: Reconciled['unreadable'],
-): Promise<Set<string>> {
-  const doomed = new Set<string>();
+): Promise<NamedTombstone[]> {
+  const doomed: NamedTombstone[] = [];
   for (const { name } of listed) {
     const opened = await tryOpen(store, 'tombstones', name, unreadable, (bytes) => openTombstone(keyring, bytes));
-    if (opened !== undefined && trust.countsAsFull(opened.signer, name))
-      for (const pack of opened.tombstone.packs) doomed.add(pack);
+    if (opened !== undefined && trust.countsAsFull(opened.signer, name)) doomed.push({ name, ...opened.tombstone });
   }
   return doomed;
 }
@@ -187,7 +251,7 @@ async function mergeIndexes(
     const rows = packs.filter((pack) => role === 'full' || pack.writer === signer);
     catalog.transaction(() => {
       catalog.packs.add(rows.map((pack) => ({ ...pack, opened: pack.opened && role === 'full' })));
-      catalog.objects.add('index', name);
+      noteIndex(catalog, name, packs);
     });
   }
   const gone = [...merged].filter((name) => !listedNames.has(name));
@@ -201,29 +265,30 @@ interface Unmerged {
   signer: string;
 }
 
-/** Takes snapshots that the catalog does not know. Returns the names of those that others replace. */
+/** Takes snapshots that the catalog does not know. Returns the names of those that were forgotten, or that others replace. */
 async function mergeSnapshots(
   parts: ReconcileParts,
   trust: Trust,
   listed: ListedObject[],
+  forgotten: ReadonlySet<string>,
   unreadable: Reconciled['unreadable'],
 ): Promise<Set<string>> {
   const { store, keyring, catalog } = parts;
   const fresh: Unmerged[] = [];
   for (const { name } of listed) {
-    if (catalog.snapshots.get(name) !== undefined) continue;
+    if (forgotten.has(name) || catalog.snapshots.get(name) !== undefined) continue;
     const opened = await tryOpen(store, 'snapshots', name, unreadable, (bytes) =>
       keyring.canRead ? openSnapshot(keyring, bytes) : { ...openSnapshotHeader(keyring, bytes), body: undefined },
     );
     if (opened !== undefined) fresh.push({ name, ...opened });
   }
-  const replaced = replacedNames(catalog, trust, fresh);
-  const counting = fresh.filter((s) => !replaced.has(s.name));
+  const dead = new Set([...forgotten, ...replacedNames(catalog, trust, fresh)]);
+  const counting = fresh.filter((s) => !dead.has(s.name));
   counting.sort(
     (a, b) => a.header.sequence - b.header.sequence || compare(a.header.time, b.header.time) || compare(a.name, b.name),
   );
-  if (counting.length > 0) await addSnapshots(parts, trust, counting);
-  return replaced;
+  if (counting.length > 0) await addSnapshots(parts, trust, counting, dead);
+  return dead;
 }
 
 function replacedNames(catalog: Catalog, trust: Trust, fresh: Unmerged[]): Set<string> {
@@ -236,7 +301,12 @@ function replacedNames(catalog: Catalog, trust: Trust, fresh: Unmerged[]): Set<s
   return replaced;
 }
 
-async function addSnapshots(parts: ReconcileParts, trust: Trust, snapshots: Unmerged[]): Promise<void> {
+async function addSnapshots(
+  parts: ReconcileParts,
+  trust: Trust,
+  snapshots: Unmerged[],
+  dead: ReadonlySet<string>,
+): Promise<void> {
   const { context, catalog, keyring, store } = parts;
   const blobs = BlobIndex.load(catalog, indexFile(context.config.tableDir), readable);
   const reader = new BlobReader(store, keyring, blobs);
@@ -270,7 +340,7 @@ async function addSnapshots(parts: ReconcileParts, trust: Trust, snapshots: Unme
       }
       await applyOne(catalog, reader, source, input);
     }
-    for (const source of touched) await reapply(catalog, reader, source);
+    for (const source of touched) await reapply(catalog, reader, source, dead);
   } finally {
     blobs.close();
   }
@@ -303,11 +373,16 @@ async function applyOne(
 }
 
 /** A snapshot came in before ones that were there: the lineage's intervals are made anew, in order. */
-async function reapply(catalog: Catalog, reader: BlobReader, source: SourceId): Promise<void> {
+async function reapply(
+  catalog: Catalog,
+  reader: BlobReader,
+  source: SourceId,
+  dead: ReadonlySet<string>,
+): Promise<void> {
   resetSource(catalog, source);
   const rows = catalog.snapshots
     .all()
-    .filter((row) => row.source === source && row.kind === 'taken' && row.state !== 'foreign');
+    .filter((row) => row.source === source && row.kind === 'taken' && row.state !== 'foreign' && !dead.has(row.name));
   rows.sort((a, b) => a.seq - b.seq || compare(a.time, b.time) || compare(a.name, b.name));
   for (const row of rows) await applyOne(catalog, reader, source, row);
 }
@@ -363,16 +438,13 @@ function originIn(catalog: Catalog): (snapshot: string) => { source: string; sig
 async function dropMissing(
   parts: ReconcileParts,
   present: Set<string>,
-  forgotten: Set<string>,
-  replaced: Set<string>,
+  dead: ReadonlySet<string>,
   options: ReconcileOptions,
 ): Promise<void> {
   const { catalog, context } = parts;
   const rows = catalog.snapshots.all();
   const missing = rows.filter((row) => !present.has(row.name));
-  const unexplained = missing.filter(
-    (row) => !forgotten.has(row.name) && !replaced.has(row.name) && !catalog.snapshots.isForgotten(row.name),
-  );
+  const unexplained = missing.filter((row) => !dead.has(row.name) && !catalog.snapshots.isForgotten(row.name));
   if (unexplained.length > 0 && options.rollback === 'stop')
     throw new UserError(
       ExitCode.failed,
@@ -380,10 +452,10 @@ async function dropMissing(
     );
   if (unexplained.length > 0) context.attention(`${unexplained.length} snapshot(s) are gone from the store`);
   const spared = new Set(options.rollback === 'warn' ? unexplained.map((row) => row.name) : []);
-  const dead = rows
-    .filter((row) => (!present.has(row.name) || replaced.has(row.name)) && !spared.has(row.name))
+  const gone = rows
+    .filter((row) => (!present.has(row.name) || dead.has(row.name)) && !spared.has(row.name))
     .map((row) => row.name);
-  if (dead.length > 0) await forgetInCatalog(parts, dead);
+  if (gone.length > 0) await forgetInCatalog(parts, gone);
 }
 
 /** Takes snapshots out of the catalog, reading the listing of what becomes the newest where that is needed. */

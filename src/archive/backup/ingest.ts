@@ -9,6 +9,7 @@ import { decodeDirectory } from '../../format/pack.js';
 import { Compressor, zstdCodec } from '../../format/zstd.js';
 import { type ObjectStore, objectPath } from '../../store/index.js';
 import { BlobIndex, indexFile, type UsablePack } from '../blob-index.js';
+import { noteIndex } from '../index-notes.js';
 import type { Claim } from '../ingest/claim-table.js';
 import { FrameBuilder } from '../ingest/frame-builder.js';
 import type { CutResult, CutTask, FilesResult, IngestSetup, RangeResult, RangeTask } from '../ingest/messages.js';
@@ -245,7 +246,7 @@ export class Ingest {
     this.storedBytes += index.bytes.length;
     this.unindexed = this.unindexed.filter((pack) => !packs.includes(pack));
     this.catalog.transaction(() => {
-      this.catalog.objects.add('index', index.name);
+      noteIndex(this.catalog, index.name, packs);
       this.noteUnindexed();
     });
   }
