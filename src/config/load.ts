@@ -5,8 +5,9 @@ import { parseDuration } from './duration.js';
 import { defaultPaths } from './find.js';
 import { parseConfigText } from './parse.js';
 import { expandPath, expandUrl, isUrl, pathOf, type Surroundings, surroundings } from './paths.js';
+import { isPlainConfig } from './plain.js';
 import { parsePolicy } from './policy.js';
-import { configSchema, type RawConfig } from './schema.js';
+import type { RawConfig } from './schema.js';
 import { parseSize } from './size.js';
 import type { Config, S3Options, SftpOptions, StoreLocation, Target } from './types.js';
 
@@ -28,10 +29,16 @@ export async function configFromText(
   around: Surroundings = surroundings(),
 ): Promise<Config> {
   const value = withoutNulls(await parseConfigText(content, file));
-  const checked = configSchema.safeParse(value);
-  if (checked.success) return complete(checked.data, file, around);
+  return complete(isPlainConfig(value) ? value : await checked(value, file), file, around);
+}
+
+/** The config as the schema gives it. @throws UserError (usage) that names the first thing wrong */
+async function checked(value: unknown, file: string): Promise<RawConfig> {
+  const { configSchema } = await import('./schema.js');
+  const { success, data, error } = configSchema.safeParse(value);
+  if (success) return data;
   const { explainIssue } = await import('./explain.js');
-  throw explainIssue(checked.error.issues[0], value, file);
+  throw explainIssue(error.issues[0], value, file);
 }
 
 /** A key with the value null (in YAML: nothing) counts as absent. */

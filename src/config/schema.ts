@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { isStore, nameForm, storeForms } from './forms.js';
 import type { Compression } from './types.js';
 
 /*
@@ -29,21 +30,12 @@ const compression = z.custom<Compression>(
 
 const nice = z.union([flag, whole(0, 19)], { error: 'true, false or a whole number from 0 to 19' });
 
-/** The name of a source or target: it appears in arguments and messages, so no white space around it, no controls. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these are refused
-const nameForm = /^(?!\s)[^\u0000-\u001f\u007f]+(?<!\s)$/;
 const name = z
   .string({ error: 'a name' })
   .check(z.regex(nameForm, 'a name without white space around it and without control characters'));
 
-const schemes = ['s3', 'sftp', 'webdav', 'webdavs', 'rclone'];
-
 /** A path, or a URL of a known scheme. */
-const storeUrl = text.check(
-  z.refine((url) => schemes.includes(/^([a-z][a-z0-9+.-]+):\/\//i.exec(url)?.[1].toLowerCase() ?? 's3'), {
-    error: `a path, or a URL that begins with ${schemes.map((s) => `${s}:`).join(', ')}`,
-  }),
-);
+const storeUrl = text.check(z.refine(isStore, { error: storeForms }));
 
 const s3 = table({
   endpoint: z.optional(text),

@@ -1,10 +1,13 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { defaultPaths, findConfig } from '../../src/config/find.js';
 import { configFromText, loadConfig } from '../../src/config/load.js';
 import type { Surroundings } from '../../src/config/paths.js';
+import { isPlainConfig } from '../../src/config/plain.js';
+import { configSchema, knownKeys } from '../../src/config/schema.js';
 import { defaultConfigText, writeDefaultConfig } from '../../src/config/write.js';
 import { ExitCode, UserError } from '../../src/errors.js';
 
@@ -275,6 +278,47 @@ describe('what is wrong is named with the file, what was expected and the neares
     );
     expect(await failure(read('', '/etc/c.yaml'))).toContain('expected an object of keys');
   });
+});
+
+test('what is taken for plain without the schema, the schema accepts as it is', () => {
+  const value = fc.oneof(
+    fc.constantFrom<unknown>(
+      '',
+      'x',
+      ' x',
+      '/a',
+      's3://b',
+      'ftp://b',
+      'x\n',
+      true,
+      false,
+      0,
+      3,
+      null,
+      [],
+      ['a'],
+      [''],
+      [1],
+      {},
+    ),
+    fc.string(),
+    fc.array(fc.string()),
+  );
+  const key = fc.constantFrom('unknown', ...knownKeys['']);
+  let plain = 0;
+  fc.assert(
+    fc.property(fc.dictionary(key, value, { maxKeys: 4 }), value, (rest, store) => {
+      const config = { file_dir: store, ...rest };
+      if (!isPlainConfig(config)) return;
+      plain++;
+      const checked = configSchema.safeParse(config);
+      expect(checked.success && checked.data).toEqual(config);
+    }),
+    { numRuns: 3000 },
+  );
+  expect(plain).toBeGreaterThan(50);
+  expect(isPlainConfig(python)).toBe(true);
+  for (const bad of [null, [], 'x', {}, { file_dir: 's', workers: 3 }]) expect(isPlainConfig(bad)).toBe(false);
 });
 
 describe('finding the file', () => {

@@ -139,5 +139,5 @@ function print(result: InitResult, out: Output, quiet: boolean): void {
   out.line();
   out.line('Recovery key: it opens everything, and is shown this once. Print it, and keep it away from this machine.');
   out.line();
-  out.line(`    ${result.recovery_key}`);
+  for (const line of result.recovery_key.split('\n')) out.line(`    ${line}`);
 }
