@@ -132,14 +132,14 @@ export async function openRepository(context: Context, access: Access): Promise<
 export async function unlockStore(
   context: Context,
   store: ObjectStore,
-): Promise<{ storeConfig: StoreConfig; keyring: Keyring }> {
+): Promise<{ storeConfig: StoreConfig; keyring: Keyring; slot: string }> {
   const configBytes = await store.read('config.json');
   const storeConfig = parseConfig(Buffer.from(configBytes).toString());
   const slots = await readSlots(store);
   const { keyring, slot } = await unlock(context, storeConfig, slots);
   verifyConfig(keyring, Buffer.from(configBytes).toString());
   keepCopies(context.config.tableDir, configBytes, slot);
-  return { storeConfig, keyring };
+  return { storeConfig, keyring, slot: slot.name };
 }
 
 async function readSlots(store: ObjectStore): Promise<StoredSlot[]> {
