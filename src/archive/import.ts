@@ -1,7 +1,7 @@
 import { hostname, userInfo } from 'node:os';
 import { type ByteString, toDisplay } from '../bytes.js';
 import { applyListing, type Catalog, type SnapshotInput } from '../catalog/index.js';
-import { type Entry, EntryType } from '../format/entry.js';
+import type { Entry } from '../format/entry.js';
 import { ListingCutter, type ListingRoot } from '../format/listing.js';
 import { type SnapshotBody, type SnapshotHeader, sealSnapshot } from '../format/snapshot.js';
 import { ContentError, type LegacyArchive, type LegacyVersion, openLegacy } from '../legacy/index.js';
@@ -12,12 +12,13 @@ import { Ingest } from './backup/ingest.js';
 import { ReadQueue } from './backup/read-queue.js';
 import type { Context } from './context.js';
 import { storeContents, type WantedContent } from './import/contents.js';
-import { EntryMaker, type StoredContent } from './import/entries.js';
+import { EntryMaker } from './import/entries.js';
 import { GrowingListing } from './import/growing-listing.js';
-import { type ImportPlan, IMPORTER, planImport } from './import/plan.js';
+import { IMPORTER, type ImportPlan, planImport } from './import/plan.js';
 import { importedRoots } from './import/roots.js';
 import { ArchiveState, layersOf } from './import/states.js';
 import { type Lineage, lineageToContinue } from './lineage.js';
+import { keyOf } from './past.js';
 import { snapshotInput } from './reconcile.js';
 import { openRepository, type Repository } from './repository.js';
 import { OWN_SOURCE, ownSource } from './select.js';
@@ -53,6 +54,8 @@ interface Prepared {
   root: ListingRoot;
   segments: { firstKey: ByteString; id: Uint8Array }[];
   counts: SnapshotBody['counts'];
+  /** What a kept one holds. */
+  kept?: Entry[];
 }
 
 class Import {
@@ -84,39 +87,146 @@ class Import {
 
   async run(): Promise<ImportResult> {
     for (const { path, message } of this.archive.problems) this.damaged.push({ ...jsonPath(path), message });
-    const { runs, done, late } = this.plan;
-    if (done === runs.length && late.length === 0) return this.result(null, 0, 0);
+    const { late, runs } = this.plan;
+    if (runs.length + late.length === 0) return { snapshot: null, files: 0, versions: 0, damaged: this.damaged };
     const ingest = new Ingest(this.repository);
     try {
-      const contents = await this.readContents(ingest);
-      const versions = new Map<number, Entry>();
-      this.archive.versions.forEach((version, i) => {
-        const content = contents.get(version.checksum);
-        if (content instanceof ContentError) this.reportDamage(version, content);
-        else if (content !== undefined) versions.set(i, this.maker.file(version, content));
-      });
-      return await this.commit(ingest, versions);
+      const entries = await this.takeContents(ingest);
+      const listings = new GrowingListing(this.cutter(), (bytes) => ingest.put('listing', bytes));
+      const state = new ArchiveState(this.maker, new Set(this.roots.map(({ path }) => keyOf(path))));
+      const kept = this.prepareKept(ingest, entries);
+      const taken = this.prepareTaken(listings, state, entries);
+      await ingest.finishData();
+      await ingest.finishMetadata();
+      const snapshot = await this.put(kept, taken);
+      const active = [...entries.keys()].filter((i) => this.archive.versions[i].to === undefined).length;
+      return { snapshot, files: active, versions: entries.size, damaged: this.damaged };
     } finally {
       await ingest.close();
     }
   }
 
-  /** Stores the contents of all versions that are to be taken over, in the order of their paths. */
-  private async readContents(ingest: Ingest): Promise<Map<string, StoredContent | ContentError>> {
-    const { context, archive, plan, catalog, repository } = this;
+  /** Stores the contents of the versions that are to be taken over; gives entries for those that the archive has. */
+  private async takeContents(ingest: Ingest): Promise<Map<number, Entry>> {
+    const { context, archive, plan, repository } = this;
+    const chosen = [...plan.late, ...plan.runs.flatMap((run) => run.began)].sort((a, b) => a - b);
     const wanted = new Map<string, WantedContent>();
-    for (const i of [...plan.late, ...plan.runs.slice(plan.done).flatMap((run) => run.began)].sort((a, b) => a - b)) {
+    for (const i of chosen) {
       const { checksum, size } = archive.versions[i];
       const known = wanted.get(checksum);
       if (known === undefined) wanted.set(checksum, { checksum, size });
       else known.size ??= size;
     }
     context.report.start('reading the archive', { files: wanted.size });
-    void catalog;
-    return storeContents(archive, [...wanted.values()], new ReadQueue(ingest), {
+    const contents = await storeContents(archive, [...wanted.values()], new ReadQueue(ingest), {
       tableDir: repository.config.tableDir,
       signal: context.signal,
       progress: (files, bytes) => context.report.progress({ files, bytes, totalFiles: wanted.size }),
     });
+    const entries = new Map<number, Entry>();
+    for (const i of chosen) {
+      const version = archive.versions[i];
+      const content = contents.get(version.checksum);
+      if (content instanceof ContentError) this.reportDamage(version, content);
+      else if (content !== undefined) entries.set(i, this.maker.file(version, content));
+    }
+    return entries;
+  }
+
+  private reportDamage({ path, from, to }: LegacyVersion, error: ContentError): void {
+    const which = `version of ${rfc3339(from)}${to === undefined ? '' : `, gone by ${rfc3339(to)}`}`;
+    this.damaged.push({ ...jsonPath(path), message: `${which}: ${error.message}` });
+  }
+
+  /** Listings of the states after the runs to come, oldest first. */
+  private prepareTaken(listing: GrowingListing, state: ArchiveState, entries: ReadonlyMap<number, Entry>): Prepared[] {
+    const { lineage, plan, archive, catalog } = this;
+    if (plan.runs.length > 0 && lineage.head !== undefined)
+      listing.apply(state.resume(catalog.query.entries(lineage.head)));
+    return plan.runs.map((run) => {
+      listing.apply(state.advance(run, archive.versions, entries));
+      return { time: run.time, ...listing.finish(), counts: { ...state.counts } };
+    });
+  }
+
+  /** Listings of the versions that get no snapshot of their time. */
+  private prepareKept(ingest: Ingest, entries: ReadonlyMap<number, Entry>): Prepared[] {
+    const late = this.plan.late.flatMap((i) => entries.get(i) ?? []);
+    return layersOf(late).map((layer) => {
+      const listing = new GrowingListing(this.cutter(), (bytes) => ingest.put('listing', bytes));
+      listing.apply(layer);
+      const kept = [...layer.values()];
+      const bytes = kept.reduce((sum, entry) => sum + entry.size, 0);
+      return { time: this.started, ...listing.finish(), counts: { files: kept.length, dirs: 0, bytes }, kept };
+    });
+  }
+
+  /** Puts all snapshots and takes them into the catalog; returns the name of the one with the newest state. */
+  private async put(kept: readonly Prepared[], taken: readonly Prepared[]): Promise<string | null> {
+    const { catalog, lineage, context } = this;
+    let newest: string | null = null;
+    for (const prepared of kept.toReversed()) {
+      const snapshot = await this.store(prepared, 'kept', 0, null);
+      catalog.transaction(() => {
+        catalog.snapshots.add(lineage.id, snapshot, 'live');
+        catalog.kept.put(snapshot.name, prepared.kept ?? []);
+      });
+      newest = snapshot.name;
+    }
+    let parent = lineage.head?.name ?? null;
+    let sequence = lineage.head?.seq ?? 0;
+    const reader = this.repository.reader();
+    for (const prepared of taken) {
+      context.signal.throwIfAborted();
+      const snapshot = await this.store(prepared, 'taken', ++sequence, parent);
+      await applyListing(catalog, {
+        source: lineage.id,
+        snapshot,
+        segments: prepared.segments,
+        fetch: (ids) => Promise.all(ids.map((id) => reader.read('listing', id))),
+      });
+      parent = snapshot.name;
+      newest = snapshot.name;
+    }
+    if (taken.length > 0) catalog.active.deriveUnsettled(lineage.id, this.started);
+    if (this.isOwn) catalog.setMeta(OWN_SOURCE, this.source);
+    return newest;
+  }
+
+  private async store(
+    prepared: Prepared,
+    kind: SnapshotHeader['kind'],
+    sequence: number,
+    parent: string | null,
+  ): Promise<SnapshotInput> {
+    const { keyring, store } = this.repository;
+    const header: SnapshotHeader = {
+      source: this.source,
+      sequence,
+      parent,
+      replaces: [],
+      catalogId: this.catalog.id,
+      started: this.started,
+      time: prepared.time,
+      mode: 'soft',
+      kind,
+      pending: false,
+      listing: prepared.root,
+    };
+    const body: SnapshotBody = {
+      host: hostname(),
+      user: userInfo().username,
+      roots: this.roots,
+      tags: [],
+      counts: prepared.counts,
+      program: IMPORTER,
+    };
+    const snapshot = sealSnapshot(keyring, header, body);
+    await store.put(objectPath('snapshots', snapshot.name), snapshot.bytes);
+    return snapshotInput(snapshot.name, header, body, keyring.signer());
+  }
+
+  private cutter(): ListingCutter {
+    return new ListingCutter(this.repository.keyring.shared.listingCut);
   }
 }

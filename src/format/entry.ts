@@ -54,7 +54,10 @@ export interface Entry extends Content {
   /** Extended attributes, sorted by name. */
   xattrs?: [name: ByteString, value: Uint8Array][];
   replaced?: ReplacedContent;
-  /** In kept snapshots: when the version was first and last seen, nanoseconds since 1970. */
+  /**
+   * When the version was first and last seen, nanoseconds since 1970: in kept snapshots; and in imported ones, where the
+   * older program knew it better than the snapshots' times tell.
+   */
   kept?: { first: bigint; last: bigint };
 }
 

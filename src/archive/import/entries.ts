@@ -21,11 +21,10 @@ export function keyOfStored(path: ByteString): ByteString {
   return storedComponents(path).join('\0');
 }
 
-/** The keys of the directories above a path, outermost first; the root counts where the system has one. */
-export function directoriesAbove(path: ByteString): ByteString[] {
-  const parts = storedComponents(path);
-  const keys: ByteString[] = path.startsWith('/') ? [''] : [];
-  for (let length = 1; length < parts.length; length++) keys.push(parts.slice(0, length).join('\0'));
+/** The keys of the directories above a key, outermost first. The root counts, but not on Windows: it has none. */
+export function keysAbove(key: ByteString): ByteString[] {
+  const keys = /^[A-Za-z]:(?:\0|$)/.test(key) ? [] : [''];
+  for (let end = key.indexOf('\0'); end >= 0; end = key.indexOf('\0', end + 1)) keys.push(key.slice(0, end));
   return keys;
 }
 

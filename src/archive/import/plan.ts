@@ -10,9 +10,8 @@ const FROM_PYTHON = /, from the Python backup-ninja$/;
 
 /** What an import has to do. Versions are named by their place in the archive's list. */
 export interface ImportPlan {
-  /** All runs of the archive, and how many of them the source has as snapshots already. */
+  /** The runs that become snapshots, oldest first. */
   runs: LegacyRun[];
-  done: number;
   /**
    * Versions of runs that get no snapshot any more, and that the source has not got: they go into kept snapshots. Those
    * of runs to come are not among them.
@@ -31,9 +30,12 @@ export function planImport(catalog: Catalog, source: SourceId, archive: LegacyAr
   const runs = runsOf(archive.versions);
   const taken = catalog.snapshots.all().filter((row) => row.source === source && row.kind === 'taken');
   const last = taken.at(-1);
-  const done = taken.every(isImported) ? runs.filter((run) => last !== undefined && run.time <= last.time).length : runs.length;
-  const versions = runs.slice(0, done).flatMap((run) => run.began);
-  return { runs, done, late: versions.filter((i) => !isKnown(catalog, source, archive.versions[i])).sort((a, b) => a - b) };
+  const isPast = (run: LegacyRun) => last !== undefined && (!taken.every(isImported) || run.time <= last.time);
+  const late = runs
+    .filter(isPast)
+    .flatMap((run) => run.began)
+    .filter((i) => !isKnown(catalog, source, archive.versions[i]));
+  return { runs: runs.filter((run) => !isPast(run)), late: late.sort((a, b) => a - b) };
 }
 
 function isImported(row: SnapshotRow): boolean {

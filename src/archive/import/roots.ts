@@ -4,7 +4,7 @@ import type { LegacyArchive } from '../../legacy/index.js';
 import { osKind, toStored } from '../../platform/index.js';
 import { globMatches, isGlob } from '../../scan/glob.js';
 import { pathOf } from '../past.js';
-import { directoriesAbove, keyOfStored } from './entries.js';
+import { keyOfStored, keysAbove } from './entries.js';
 
 /**
  * The roots that imported snapshots name: those of the archive, patterns replaced by what they match in it, and the
@@ -14,7 +14,8 @@ import { directoriesAbove, keyOfStored } from './entries.js';
 export function importedRoots(archive: LegacyArchive, configured: readonly string[]): SnapshotBody['roots'] {
   const active = archive.versions
     .filter(({ to }) => to === undefined)
-    .map(({ path }) => [...directoriesAbove(path), keyOfStored(path)]);
+    .map(({ path }) => keyOfStored(path))
+    .map((key) => [...keysAbove(key), key]);
   const holders = new Set(active.flat());
   // As for roots of our own: literal if that is there, else a pattern.
   const isLiteral = (root: ByteString) => !isGlob(root) || holders.has(keyOfStored(root));
@@ -32,5 +33,7 @@ export function importedRoots(archive: LegacyArchive, configured: readonly strin
 /** Whether a path is or lies in a root of the config, or a pattern of the config matches it. */
 function isNamed(key: ByteString, named: readonly ByteString[]): boolean {
   const path = pathOf(key);
-  return named.some((root) => path === root || path.startsWith(root.endsWith('/') ? root : `${root}/`) || globMatches(root, path));
+  return named.some(
+    (root) => path === root || path.startsWith(root.endsWith('/') ? root : `${root}/`) || globMatches(root, path),
+  );
 }

@@ -11,7 +11,7 @@ export interface Version {
   /** Sequences of the first and last existing snapshot that hold it; `to` is undefined while it is active. */
   from: number;
   to: number | undefined;
-  /** Times of those snapshots, nanoseconds since 1970; of a kept version when it was first and last seen. */
+  /** Times of those snapshots, nanoseconds since 1970; of a kept or imported version when it was first and last seen. */
   fromTime: bigint;
   toTime: bigint | undefined;
   entry: Entry;
@@ -31,15 +31,15 @@ export class SnapshotTimes {
     for (const { seq, time } of rows) this.times.set(Number(seq), time);
   }
 
-  /** A version of a taken snapshot. */
+  /** A version of a taken snapshot. One that was imported is dated by its own times, which no snapshot has exactly. */
   version(key: ByteString, source: SourceId, from: number, to: number | undefined, entry: Entry): Version {
     return {
       key,
       source,
       from,
       to,
-      fromTime: this.at(from),
-      toTime: to === undefined ? undefined : this.at(to),
+      fromTime: earlier(this.at(from), entry.kept?.first),
+      toTime: to === undefined ? undefined : later(this.at(to), entry.kept?.last),
       entry,
       keptBy: 'snapshot',
     };
@@ -48,6 +48,14 @@ export class SnapshotTimes {
   private at(seq: number): bigint {
     return this.times.get(seq) ?? 0n;
   }
+}
+
+function earlier(time: bigint, other: bigint | undefined): bigint {
+  return other !== undefined && other < time ? other : time;
+}
+
+function later(time: bigint, other: bigint | undefined): bigint {
+  return other !== undefined && other > time ? other : time;
 }
 
 const DIGEST_DIGITS = 12;
