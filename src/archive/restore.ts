@@ -1,26 +1,18 @@
 import { fromDisplay, toDisplay } from '../bytes.js';
 import type { SnapshotRow } from '../catalog/index.js';
-import { blobHasher } from '../crypto/blob-id.js';
 import { ExitCode, UserError } from '../errors.js';
-import { jsonPath, type PathItem, pathItem } from '../report/json-path.js';
-import { isWithin } from '../scan/keys.js';
+import { jsonPath } from '../report/json-path.js';
 import { OwnFiles } from '../scan/own-files.js';
 import { type Context, notConfirmed } from './context.js';
 import { workerCount } from './ingest/pool.js';
 import { keyOf } from './past.js';
 import { snapshotBody } from './reconcile.js';
 import { openRepository, type Repository } from './repository.js';
-import { Directories, descriptorLimit } from './restore/directories.js';
 import { deletedEntries, type EntryStream, merged, SnapshotEntries } from './restore/entries.js';
 import { Mapping } from './restore/mapping.js';
+import { runPass } from './restore/pass.js';
 import { type ExtractPool, WorkerPool } from './restore/pool.js';
-import { Selection } from './restore/selection.js';
-import { RestoreSession } from './restore/session.js';
-import { TreeWalk } from './restore/walk.js';
 import type { PathProblem, RestoreOptions, RestoreResult } from './types.js';
-
-/** So many entries are planned before others get a turn: results of the workers, signals. */
-const TURN = 256;
 
 /** What is to be restored, found out before anything is written. */
 interface Plan {
@@ -110,91 +102,32 @@ async function confirmRemoval(
   if (!(await repository.context.confirm(question))) throw notConfirmed();
 }
 
-async function run(
-  repository: Repository,
-  plan: Plan,
-  mapping: Mapping,
-  options: RestoreOptions,
-): Promise<RestoreResult> {
+function run(repository: Repository, plan: Plan, mapping: Mapping, options: RestoreOptions): Promise<RestoreResult> {
   const { context, config, store, keyring } = repository;
-  const { dryRun, verify, overwrite } = options;
-  const pool = dryRun ? NO_POOL : startPool(repository, verify);
-  const directories = new Directories({ dryRun, limit: Math.max(16, Math.min(512, descriptorLimit() >> 4)) });
+  const isLocal = store.kind === 'local';
   const own = new OwnFiles(
-    [config.store.url, config.tableDir, config.keyPath, context.configFile]
-      .filter((path) => store.kind === 'local' || path !== config.store.url)
-      .map(fromDisplay),
+    [...(isLocal ? [config.store.url] : []), config.tableDir, config.keyPath, context.configFile].map(fromDisplay),
   );
-  const isProtected = own.has.bind(own);
-  const deleted: PathItem[] = [];
-  context.report.start(dryRun ? 'looking' : 'restoring');
-  const session = new RestoreSession({
-    context,
-    index: repository.blobs(),
-    reader: repository.reader(),
-    hash: blobHasher(keyring, 'data'),
-    pool,
-    directories,
-    overwrite,
-    dryRun,
-    verify,
-    isProtected,
-    totals: totalsOf(plan.snapshot, options),
-  });
-  session.errors.push(...plan.problems);
-  const roots = (snapshotBody(plan.snapshot)?.roots ?? []).map(({ path }) => keyOf(path));
-  const walk = new TreeWalk(session, {
-    directories,
-    mapping,
-    selection: new Selection(options.include, options.exclude),
-    overwrite,
-    ancestor: (key) => plan.ancestor.at(key),
-    removal: options.delete
-      ? {
-          dryRun,
-          isProtected,
-          isWhole: (key) => roots.some((root) => isWithin(key, root)),
-          unsaved: new Selection([], config.exclude),
-          removed: (path) => deleted.push(pathItem(path)),
-        }
-      : undefined,
-  });
-  try {
-    await walkAll(plan.entries(), walk);
-    await session.finish();
-    await pool.close();
-  } catch (error) {
-    await session.abort();
-    throw error;
-  } finally {
-    directories.close();
-  }
-  context.report.done();
-  for (const line of session.attributes.notes.warnings()) context.report.warn(line);
-  const { restored, skipped, bytes, errors } = session;
-  return { restored, skipped, bytes, errors, ...(options.delete && { deleted }) };
-}
-
-async function walkAll(entries: EntryStream, walk: TreeWalk): Promise<void> {
-  let count = 0;
-  if (Symbol.iterator in entries) {
-    // Without promises where none is needed: a million entries would make a million of them.
-    for (const entry of entries) {
-      const waiting = walk.step(entry);
-      if (waiting !== undefined) await waiting;
-      if (++count % TURN === 0) await turn();
-    }
-  } else {
-    for await (const entry of entries) {
-      await walk.step(entry);
-      if (++count % TURN === 0) await turn();
-    }
-  }
-  await walk.finish();
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  // The threads start while the index is loaded.
+  const pool = options.dryRun ? NO_POOL : startPool(repository, options.verify);
+  return runPass(
+    {
+      context,
+      index: repository.blobs(),
+      reader: repository.reader(),
+      keyring,
+      pool,
+      mapping,
+      entries: plan.entries(),
+      ancestor: (key) => plan.ancestor.at(key),
+      roots: (snapshotBody(plan.snapshot)?.roots ?? []).map(({ path }) => keyOf(path)),
+      unsaved: config.exclude,
+      isProtected: (stat) => own.has(stat),
+      totals: totalsOf(plan.snapshot, options),
+      problems: plan.problems,
+    },
+    options,
+  );
 }
 
 function startPool(repository: Repository, verify: boolean): ExtractPool {

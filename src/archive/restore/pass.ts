@@ -1,0 +1,121 @@
+import type { ByteString } from '../../bytes.js';
+import { blobHasher } from '../../crypto/blob-id.js';
+import type { Keyring } from '../../crypto/keyring.js';
+import type { Entry } from '../../format/entry.js';
+import type { StatBuffer } from '../../platform/index.js';
+import { type PathItem, pathItem } from '../../report/json-path.js';
+import { isWithin } from '../../scan/keys.js';
+import type { Context } from '../context.js';
+import type { PathProblem, RestoreOptions, RestoreResult } from '../types.js';
+import type { NodeReader } from './content.js';
+import { Directories, descriptorLimit } from './directories.js';
+import type { EntryStream } from './entries.js';
+import type { Mapping } from './mapping.js';
+import type { Locator } from './places.js';
+import type { ExtractPool } from './pool.js';
+import { Selection } from './selection.js';
+import { RestoreSession } from './session.js';
+import { TreeWalk } from './walk.js';
+
+/** So many entries are planned before others get a turn: results of the workers, signals. */
+const TURN = 256;
+
+/** What a pass over the entries works with. */
+export interface PassParts {
+  context: Pick<Context, 'report' | 'signal'>;
+  index: Locator;
+  reader: NodeReader;
+  keyring: Keyring;
+  /** Closed at the end, whatever it is. */
+  pool: ExtractPool;
+  mapping: Mapping;
+  entries: EntryStream;
+  /** The entry of a directory above what is restored, where there is one. */
+  ancestor(key: ByteString): Entry | undefined;
+  /** Keys of the snapshot's roots: what --delete may look into. */
+  roots: readonly ByteString[];
+  /** Patterns of what is never saved. */
+  unsaved: readonly string[];
+  isProtected(stat: StatBuffer): boolean;
+  /** Files and bytes to come, where known. */
+  totals: { files: number; bytes: number } | undefined;
+  /** What is wrong already. */
+  problems: readonly PathProblem[];
+}
+
+export type PassOptions = Pick<RestoreOptions, 'overwrite' | 'dryRun' | 'verify' | 'delete' | 'include' | 'exclude'>;
+
+/** Restores entries, or tells what that would do. */
+export async function runPass(parts: PassParts, options: PassOptions): Promise<RestoreResult> {
+  const { context, pool, isProtected, mapping } = parts;
+  const { dryRun, verify, overwrite } = options;
+  const directories = new Directories({ dryRun, limit: Math.max(16, Math.min(512, descriptorLimit() >> 4)) });
+  const deleted: PathItem[] = [];
+  context.report.start(dryRun ? 'looking' : 'restoring');
+  const session = new RestoreSession({
+    context,
+    index: parts.index,
+    reader: parts.reader,
+    hash: blobHasher(parts.keyring, 'data'),
+    pool,
+    directories,
+    overwrite,
+    dryRun,
+    verify,
+    isProtected,
+    totals: parts.totals,
+  });
+  session.errors.push(...parts.problems);
+  const walk = new TreeWalk(session, {
+    directories,
+    mapping,
+    selection: new Selection(options.include, options.exclude),
+    overwrite,
+    ancestor: parts.ancestor,
+    removal: options.delete
+      ? {
+          dryRun,
+          isProtected,
+          isWhole: (key) => parts.roots.some((root) => isWithin(key, root)),
+          unsaved: new Selection([], parts.unsaved),
+          removed: (path) => deleted.push(pathItem(path)),
+        }
+      : undefined,
+  });
+  try {
+    await walkAll(parts.entries, walk);
+    await session.finish();
+    await pool.close();
+  } catch (error) {
+    await session.abort();
+    throw error;
+  } finally {
+    directories.close();
+  }
+  context.report.done();
+  for (const line of session.attributes.notes.warnings()) context.report.warn(line);
+  const { restored, skipped, bytes, errors } = session;
+  return { restored, skipped, bytes, errors, ...(options.delete && { deleted }) };
+}
+
+async function walkAll(entries: EntryStream, walk: TreeWalk): Promise<void> {
+  let count = 0;
+  if (Symbol.iterator in entries) {
+    // Without promises where none is needed: a million entries would make a million of them.
+    for (const entry of entries) {
+      const waiting = walk.step(entry);
+      if (waiting !== undefined) await waiting;
+      if (++count % TURN === 0) await turn();
+    }
+  } else {
+    for await (const entry of entries) {
+      await walk.step(entry);
+      if (++count % TURN === 0) await turn();
+    }
+  }
+  await walk.finish();
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
