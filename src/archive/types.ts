@@ -10,6 +10,7 @@
  * | ls | ls.ts | LsOptions → Rows<LsEntry> |
  * | find | find.ts | FindOptions → Rows<FindMatch> |
  * | history | history.ts | HistoryOptions → HistoryResult |
+ * | explain | explain.ts | ExplainOptions → ExplainResult |
  * | diff | diff.ts | DiffOptions → DiffResult |
  * | cat | cat.ts | CatOptions → StreamResult |
  * | dump | dump.ts | DumpOptions → StreamResult |
@@ -147,6 +148,22 @@ export interface BackupResult {
   silent_changes: PathItem[];
   /** What `--hard-remove` did, when it ran. */
   hard_remove?: ForgetResult;
+}
+
+export interface ExplainOptions {
+  path: ByteString;
+  /** `--exclude` patterns, in addition to the config's. */
+  exclude: string[];
+}
+
+export interface ExplainResult extends JsonPath {
+  saved: boolean;
+  /** For people, in one line. */
+  reason: string;
+  /** The path that decides: the one asked for, or a directory above it. */
+  decided_at: PathItem;
+  /** The rule that decides, if one does: its file (`exclude`, `--exclude`, or a path), its line, and as written. */
+  rule?: { file: string; line: number; pattern: string };
 }
 
 // ---- reading the past ----

@@ -25,6 +25,11 @@ export const registry: readonly CommandEntry[] = [
     load: () => import('./commands/init.js'),
   },
   { name: 'backup', summary: 'save the roots as a new snapshot', load: () => import('./commands/backup.js') },
+  {
+    name: 'explain',
+    summary: 'tell whether a path would be saved, and which rule decides',
+    load: () => import('./commands/explain.js'),
+  },
   { name: 'snapshots', summary: 'list the snapshots, newest last', load: () => import('./commands/snapshots.js') },
   { name: 'ls', summary: 'list a directory as it was', load: () => import('./commands/ls.js') },
   {

@@ -9,6 +9,7 @@ export type Verb<Options, Result> = (context: Context, options: Options) => Prom
 export interface Verbs {
   init: Verb<t.InitOptions, t.InitResult>;
   backup: Verb<t.BackupOptions, t.BackupResult>;
+  explain: Verb<t.ExplainOptions, t.ExplainResult>;
   snapshots: Verb<t.SnapshotsOptions, t.SnapshotRow[]>;
   ls: Verb<t.LsOptions, t.Rows<t.LsEntry>>;
   find: Verb<t.FindOptions, t.Rows<t.FindMatch>>;
