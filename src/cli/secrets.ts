@@ -3,7 +3,6 @@ import type { Secret } from '../archive/context.js';
 import type { SecretKind } from '../archive/types.js';
 import { ExitCode, UserError } from '../errors.js';
 import { canAsk, type Io } from './io.js';
-import { askSecret } from './prompt.js';
 
 /** Where secrets come from for one run of the program. See `Context` for what each function promises. */
 export interface Secrets {
@@ -16,13 +15,16 @@ const everyKind: ReadonlySet<SecretKind> = new Set(['key-file', 'passphrase', 'r
 
 const tries = 3;
 
-/**
- * @param keyPath the config's key file
- * @param note tells the user that a typed secret did not open the store
- */
-export function secretsFrom(io: Io, keyPath: string, signal: AbortSignal, note: (message: string) => void): Secrets {
-  const ask = (question: string) => askSecret(io, question, signal);
+/** How the user is spoken to. */
+export interface Asking {
+  /** Asks for a secret on the terminal; called only where there is one. */
+  ask(question: string): Promise<string>;
+  /** Says why it is asked again. */
+  note(message: string): void;
+}
 
+/** @param keyPath the config's key file */
+export function secretsFrom(io: Io, keyPath: string, { ask, note }: Asking): Secrets {
   async function* unlock(kinds = everyKind): AsyncIterable<Secret> {
     if (kinds.has('recovery') && io.env.BACKUP_NINJA_RECOVERY_KEY)
       yield { kind: 'recovery', text: io.env.BACKUP_NINJA_RECOVERY_KEY };

@@ -12,7 +12,7 @@ import type { Reporter } from '../report/types.js';
 import { canAsk, type Io } from './io.js';
 import { Output } from './output.js';
 import { printPreview } from './print-forget.js';
-import { askLine } from './prompt.js';
+import { askLine, askSecret } from './prompt.js';
 import { secretsFrom } from './secrets.js';
 import type { LoadVerb } from './verbs.js';
 
@@ -98,7 +98,13 @@ export class Session {
       report: this.report,
       signal: this.signal,
       waitLock: waitLock === undefined ? 0 : parseDuration(waitLock, '--wait-lock'),
-      ...secretsFrom(this.io, config.keyPath, this.signal, (message) => this.report.warn(message)),
+      ...secretsFrom(this.io, config.keyPath, {
+        ask: (question) => {
+          this.report.done();
+          return askSecret(this.io, question, this.signal);
+        },
+        note: (message) => this.report.warn(message),
+      }),
       confirm: (question, preview) => this.#confirm(question, preview, consent),
       attention: (message) => {
         this.report.warn(message);
