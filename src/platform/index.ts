@@ -24,6 +24,7 @@ export {
   type OpenDirectoryOptions,
   openDirectory,
   openDirectoryAt,
+  openFile,
   openFileAt,
   openForWriteAt,
   openParent,

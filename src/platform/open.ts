@@ -127,6 +127,11 @@ export function openFileAt(dir: number, name: ByteString): number {
   return fd;
 }
 
+/** `openFileAt` for a path of any length. */
+export function openFile(path: ByteString): number {
+  return walk(path, openFileAt);
+}
+
 // Someone holds a lease on the file (Samba does). An open that may block waits until the kernel has broken it; the
 // file is pinned first, so that it is the same one and a regular one.
 function openLeased(dir: number, name: ByteString): number {

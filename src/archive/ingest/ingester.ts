@@ -7,13 +7,12 @@ import { buildChunkList, holeId } from '../../format/chunk-list.js';
 import { type ChunkClass, clampSeconds, ID_LENGTH } from '../../format/entry.js';
 import { Compressor } from '../../format/zstd.js';
 import {
-  CWD,
   closeFd,
   getXattrFd,
   listXattrsFd,
   nextData,
   nextHole,
-  openFileAt,
+  openFile,
   StatBuffer,
   statFd,
 } from '../../platform/index.js';
@@ -144,7 +143,7 @@ export class Ingester {
     };
     let fd: number;
     try {
-      fd = openFileAt(CWD, task.path);
+      fd = openFile(task.path);
     } catch (error) {
       return { ...result, status: openFailure(error), error: (error as Error).message };
     }
@@ -227,7 +226,7 @@ export class Ingester {
     this.beginContent();
     let fd: number;
     try {
-      fd = openFileAt(CWD, path);
+      fd = openFile(path);
     } catch (error) {
       stats[Stat.status] = openFailure(error);
       result.errors.push([index, (error as Error).message]);
@@ -344,7 +343,7 @@ export class Ingester {
   }
 
   private readRange(task: RangeTask): void {
-    const fd = openFileAt(CWD, task.path);
+    const fd = openFile(task.path);
     try {
       const buffer = this.chunker.buffer;
       let position = task.offset;
