@@ -182,6 +182,7 @@ export function readListingNode(bytes: Uint8Array, level: number): ListingNode {
   const ids = fields.bytes('ids');
   const n = fields.count('n');
   if (n === 0 || ids.length !== n * ID) throw damaged('a listing node with the wrong number of ids');
+  readColumn(fields.bytes('entries'), n, (column) => column.unsigned());
   return {
     firstKeys: readKeys(fields.bytes('key'), n),
     ids: Array.from({ length: n }, (_, i) => ids.subarray(i * ID, (i + 1) * ID)),

@@ -121,9 +121,9 @@ async function finish(entry: PortableEntry, path: Buffer): Promise<void> {
   await directory.chmod((entry.mode & 0o777) | 0o700).finally(() => directory.close());
 }
 
-/** Seconds as a number lose some nanoseconds; Node takes nothing finer. */
-function seconds(time: bigint): number {
-  return Number(time / 1_000n) / 1_000_000;
+/** Seconds as a number lose some nanoseconds; Node takes nothing finer. As a text, because Node takes numbers below 0 for now. */
+function seconds(time: bigint): string {
+  return String(Number(time / 1_000n) / 1_000_000);
 }
 
 const SEPARATOR = process.platform === 'win32' ? /[/\\:]/ : /\//;
