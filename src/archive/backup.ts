@@ -134,8 +134,10 @@ class Backup {
   ): Promise<{ run: BackupRun; listing: ListingRoot }> {
     const { repository, catalog, context } = this;
     const active = lineage.head === undefined ? undefined : lineage.id;
+    const isWhole = await missingBlobs(repository, active);
     const builder = new ListingBuilder(new ListingCutter(repository.keyring.shared.listingCut), stage, {
       put: (kind, bytes) => (this.options.dryRun ? new Uint8Array(24) : this.ingestNow().put(kind, bytes)),
+      ...(isWhole !== undefined && { has: (id: Uint8Array) => repository.blobs().has(id) }),
     });
     const run = new BackupRun({
       rules: {
@@ -145,7 +147,7 @@ class Backup {
         ignoreInode: context.config.ignoreInode,
         unsettled: new Set(active === undefined ? [] : catalog.active.unsettled(active)),
         isCovered: (key) => plan.covers(key),
-        isWhole: await missingBlobs(repository, active),
+        isWhole,
       },
       cursor: new ActiveCursor(catalog, active),
       builder,

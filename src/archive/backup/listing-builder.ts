@@ -7,6 +7,8 @@ import { encodeSegment, type Segment } from '../../format/segment.js';
 /** Where new metadata blobs go. */
 export interface MetaSink {
   put(kind: 'listing', bytes: Uint8Array): Uint8Array;
+  /** Whether a segment of the old listing is still in the store; undefined when nothing is missing there. */
+  has?: (id: Uint8Array) => boolean;
 }
 
 /**
@@ -79,6 +81,7 @@ export class ListingBuilder {
     const { repeated } = this;
     if (repeated !== undefined && repeated.segment.length === this.count) {
       this.reused.add(repeated.row.rowid);
+      this.heal(repeated.row);
       this.children.push({ firstKey: repeated.row.firstKey, id: repeated.row.id, entries: this.count });
     } else {
       if (repeated !== undefined) this.unfold();
@@ -92,6 +95,14 @@ export class ListingBuilder {
     this.repeated = undefined;
     this.items = [];
     this.count = 0;
+  }
+
+  /** What the store has lost of the old listing is put there again: the catalog has its bytes. */
+  private heal(row: ActiveSegment): void {
+    if (this.sink.has === undefined) return;
+    // Nodes above may be lost too. Those that are not cost nothing to put again.
+    this.changed = true;
+    if (!this.sink.has(row.id)) this.sink.put('listing', row.bytes);
   }
 
   /** The segment turned out not to repeat the old one: takes over what was only noted. */

@@ -30,6 +30,9 @@ const SETTLED_CTIME_MS = 2_000;
 /** Slots waiting for workers; beyond this the scan waits. */
 const MOST_WAITING = 100_000;
 
+/** Said of a version that neither store nor disk has. */
+const LOST = 'its content is missing in the store and cannot be read from the disk: left out';
+
 /** What a run does with what it meets. */
 export interface RunRules {
   mode: 'soft' | 'full';
@@ -187,7 +190,7 @@ export class BackupRun {
   private passUnseen(key: ByteString | undefined): void {
     const { cursor } = this;
     while (cursor.key !== undefined && (key === undefined || cursor.key < key)) {
-      if (this.isKept(cursor.key) || !this.rules.isCovered(cursor.key)) this.carry();
+      if (this.isKept(cursor.key) || !this.rules.isCovered(cursor.key)) this.carryIfWhole();
       else if (cursor.segment?.types[cursor.position] === EntryType.file) this.counts.files.removed++;
       cursor.next();
     }
@@ -262,6 +265,13 @@ export class BackupRun {
     }
     if (this.head === this.slots.length) this.builder.carry(slot.row, slot.segment, slot.position);
     else this.slots.push(slot);
+  }
+
+  /** Takes over what could not be looked at, unless its content is lost in the store as well. */
+  private carryIfWhole(): void {
+    const { segment, position } = this.carriedSlot();
+    if (this.rules.isWhole?.(segment, position) === false) this.fail(segment.keys[position], LOST);
+    else this.carry();
   }
 
   private addOther(item: ScanEntry): void {
@@ -340,7 +350,7 @@ export class BackupRun {
       // What was there before stays until the disk can be asked again. What cannot be whole any more does not.
       if (carried === undefined || old === undefined) return undefined;
       if (this.rules.isWhole?.(carried.segment, carried.position) === false) {
-        this.fail(item.key, 'its content is missing in the store and cannot be read from the disk: left out');
+        this.fail(item.key, LOST);
         return undefined;
       }
       this.countActive(old.size);
