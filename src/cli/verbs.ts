@@ -42,31 +42,35 @@ export type VerbName = keyof Verbs;
 /** Loads one verb; tests give another. */
 export type LoadVerb = <N extends VerbName>(name: N) => Promise<Verbs[N]>;
 
-const files: Partial<Record<VerbName, string>> = {
-  cleanupSoft: 'cleanup',
-  cleanupHard: 'cleanup',
-  catalogRebuild: 'catalog',
-  keyList: 'key',
-  keyAdd: 'key',
-  keyRemove: 'key',
-  keyChangePassphrase: 'key',
-  keyRecovery: 'key',
-  importLegacy: 'import',
+/** Loads a verb, and with it only what that verb needs. A verb joins the program by its line here. */
+const loaders: { [N in VerbName]?: () => Promise<Verbs[N]> } = {
+  init: async () => (await import('../archive/init.js')).init,
+  backup: async () => (await import('../archive/backup.js')).backup,
+  explain: async () => (await import('../archive/explain.js')).explain,
+  snapshots: async () => (await import('../archive/snapshots.js')).snapshots,
+  ls: async () => (await import('../archive/ls.js')).ls,
+  find: async () => (await import('../archive/find.js')).find,
+  history: async () => (await import('../archive/history.js')).history,
+  diff: async () => (await import('../archive/diff.js')).diff,
+  restore: async () => (await import('../archive/restore.js')).restore,
+  tag: async () => (await import('../archive/tag.js')).tag,
+  check: async () => (await import('../archive/check.js')).check,
+  info: async () => (await import('../archive/info.js')).info,
+  catalogRebuild: async () => (await import('../archive/catalog.js')).catalogRebuild,
+  keyList: async () => (await import('../archive/key.js')).keyList,
+  keyAdd: async () => (await import('../archive/key.js')).keyAdd,
+  keyRemove: async () => (await import('../archive/key.js')).keyRemove,
+  keyChangePassphrase: async () => (await import('../archive/key.js')).keyChangePassphrase,
+  keyRecovery: async () => (await import('../archive/key.js')).keyRecovery,
+  importLegacy: async () => (await import('../archive/import.js')).importLegacy,
 };
 
-/** Loads a verb from src/archive, and with it only what that verb needs. */
+/** The verbs of this version. */
+export const verbNames = Object.keys(loaders) as VerbName[];
+
+/** Loads a verb of the archive. @throws UserError (failed) when this version does not have it */
 export const loadVerb: LoadVerb = async <N extends VerbName>(name: N): Promise<Verbs[N]> => {
-  const file = files[name] ?? name;
-  let module: Partial<Verbs>;
-  try {
-    module = await import(`../archive/${file}.js`);
-  } catch (error) {
-    // Only the verb's own file may be absent; a file missing deeper in is a fault to be seen as one.
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code !== 'ERR_MODULE_NOT_FOUND' || !message.includes(`archive/${file}.js' imported`)) throw error;
-    module = {};
-  }
-  const verb = module[name];
-  if (!verb) throw new UserError(ExitCode.failed, `\`${name}\` is not part of this version of backup-ninja; update it`);
-  return verb;
+  const load: (() => Promise<Verbs[N]>) | undefined = loaders[name];
+  if (!load) throw new UserError(ExitCode.failed, `\`${name}\` is not part of this version of backup-ninja; update it`);
+  return load();
 };

@@ -35,6 +35,7 @@ const keySlot = { id: 'cd'.repeat(32), kind: 'passphrase', role: 'full', current
 /** Results that print well, by verb. */
 const verbs = {
   backup: saved,
+  explain: { path: '/x', saved: true, reason: 'r', decided_at: '/x' },
   snapshots: [],
   ls: [],
   find: [],
@@ -128,6 +129,7 @@ const cases: [args: string[], verb: keyof typeof verbs, options: object][] = [
     },
   ],
   [['backup', '--soft', '--yes'], 'backup', { ...noBackup, mode: 'soft' }],
+  [['explain', 'x', '--exclude', '*.o'], 'explain', { path: `${cwd}/x`, exclude: ['*.o'] }],
   [['snapshots'], 'snapshots', { source: undefined }],
   [['snapshots', '--source', 'x'], 'snapshots', { source: 'x' }],
   [['ls'], 'ls', { snapshot: 'latest', path: undefined, recursive: false, source: undefined }],
