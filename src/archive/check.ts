@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { Piscina } from 'piscina';
 import { FormatError, UserError } from '../errors.js';
 import { holeLength } from '../format/chunk-list.js';
 import { ID_LENGTH } from '../format/entry.js';
+import { decodeDirectory } from '../format/pack.js';
 import { type PathItem, pathItem } from '../report/json-path.js';
 import { FOLDERS, objectPath, openStore } from '../store/index.js';
 import { chunkIds } from './contents.js';
@@ -14,7 +14,7 @@ import { openRepository, type Repository } from './repository.js';
 import type { CheckOptions, CheckProblem, CheckResult } from './types.js';
 import type { PackVerifyTask, VerifySetup } from './verify/start.js';
 import type { PackToVerify, PackVerdict } from './verify/verify-pack.js';
-import { workerFile } from './worker-file.js';
+import { startThreads } from './worker-pool.js';
 
 /** Packs are handed to a verify worker in tasks of so many. */
 const PACKS_PER_TASK = 2;
@@ -71,6 +71,8 @@ class Check {
   private readonly problems: CheckProblem[] = [];
   /** Hex ids of blobs that are needed and cannot be had, with the problem that says so. */
   private readonly lost = new Map<string, CheckProblem>();
+  /** Hex ids of blobs of packs that are gone, with the problem that says so. */
+  private readonly gone = new Map<string, CheckProblem>();
   private read = 0;
 
   constructor(repository: Repository, options: CheckOptions) {
@@ -82,14 +84,7 @@ class Check {
     const { catalog, reconciled, context } = this.repository;
     context.report.start('check');
     for (const { path, message } of reconciled.unreadable) this.problems.push(problem('damaged', path, message));
-    for (const { name, what } of reconciled.lostPacks)
-      this.problems.push(
-        problem(
-          what,
-          objectPath('packs', name),
-          what === 'missing' ? 'is not in the store' : 'has another size than it should',
-        ),
-      );
+    this.noteLostPacks();
     await this.checkNeeds();
     if (this.options.readData > 0) await this.readPacks();
     if (this.lost.size > 0) await this.nameVictims();
@@ -101,6 +96,20 @@ class Check {
       read: this.read,
       problems: this.problems,
     };
+  }
+
+  /** A pack that is gone is a problem if something in it is needed and was not stored again since. */
+  private noteLostPacks(): void {
+    const { catalog, reconciled } = this.repository;
+    for (const { name, what } of reconciled.lostPacks) {
+      const row = catalog.packs.byName(name);
+      const directory = row === undefined ? undefined : catalog.packs.directory(row.number);
+      if (directory === undefined) continue;
+      const message = what === 'missing' ? 'is not in the store' : 'has another size than it should';
+      const culprit = problem(what, objectPath('packs', name), message);
+      const { ids } = decodeDirectory(directory);
+      for (let at = 0; at < ids.length; at += ID_LENGTH) this.gone.set(hex(ids.subarray(at, at + ID_LENGTH)), culprit);
+    }
   }
 
   /** Whatever a snapshot needs must lie in a pack that is there. */
@@ -147,8 +156,9 @@ class Check {
   private lose(id: Uint8Array, what: CheckProblem): void {
     const key = hex(id);
     if (this.lost.has(key)) return;
-    this.lost.set(key, what);
-    if (!this.problems.includes(what)) this.problems.push(what);
+    const culprit = this.gone.get(key) ?? what;
+    this.lost.set(key, culprit);
+    if (!this.problems.includes(culprit)) this.problems.push(culprit);
   }
 
   /** Reads packs whole in worker threads, those not verified for longest first. */
@@ -160,14 +170,8 @@ class Check {
     const chosen = packs.slice(0, Math.ceil(packs.length * this.options.readData));
     const setup: VerifySetup = { storeUrl: config.store.url, tableDir: config.tableDir, keyring: keyring.toData() };
     const workers = workerCount(config.workers);
-    const pool = new Piscina({
-      filename: workerFile('verify'),
-      workerData: setup,
-      minThreads: 1,
-      maxThreads: workers,
-      atomics: 'disabled',
-      trackUnmanagedFds: false,
-    });
+    const threads = Math.max(1, Math.min(workers, Math.ceil(chosen.length / PACKS_PER_TASK)));
+    const pool = startThreads('verify', setup, { threads });
     try {
       const totalBytes = chosen.reduce((sum, pack) => sum + pack.size, 0);
       const underWay = new Set<Promise<void>>();
@@ -176,7 +180,7 @@ class Check {
         context.signal.throwIfAborted();
         const rows = chosen.slice(i, i + PACKS_PER_TASK);
         const task: PackVerifyTask = { packs: rows.map((row) => this.toVerify(row)) };
-        const done: Promise<void> = pool.run(task).then((verdicts: PackVerdict[]) => {
+        const done: Promise<void> = pool.piscina.run(task).then((verdicts: PackVerdict[]) => {
           underWay.delete(done);
           for (const verdict of verdicts) this.judge(verdict);
           catalog.packs.markVerified(
@@ -191,7 +195,7 @@ class Check {
       }
       await Promise.all(underWay);
     } finally {
-      await pool.destroy();
+      await pool.close();
     }
   }
 
