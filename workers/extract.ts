@@ -1,6 +1,10 @@
 import { workerData } from 'node:worker_threads';
 import type { ExtractResult, ExtractSetup, ExtractTask } from '../src/archive/restore/messages.js';
 import { startExtractor } from '../src/archive/restore/start.js';
+import { nativeAvailable } from '../src/platform/index.js';
+
+// Loads libc's binding before the thread counts as started: see startThreads.
+nativeAvailable();
 
 const extractor = startExtractor(workerData as ExtractSetup);
 

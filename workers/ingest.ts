@@ -1,6 +1,10 @@
 import { workerData } from 'node:worker_threads';
 import type { IngestResult, IngestSetup, IngestTask } from '../src/archive/ingest/messages.js';
 import { startIngester } from '../src/archive/ingest/start.js';
+import { nativeAvailable } from '../src/platform/index.js';
+
+// Loads libc's binding before the thread counts as started: see startThreads.
+nativeAvailable();
 
 const ingester = startIngester(workerData as IngestSetup);
 

@@ -1,6 +1,10 @@
 import { workerData } from 'node:worker_threads';
 import { type PackVerifyTask, startVerifier, type VerifySetup } from '../src/archive/verify/start.js';
 import type { PackVerdict } from '../src/archive/verify/verify-pack.js';
+import { nativeAvailable } from '../src/platform/index.js';
+
+// Loads libc's binding before the thread counts as started: see startThreads.
+nativeAvailable();
 
 const verifier = startVerifier(workerData as VerifySetup);
 

@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { Piscina } from 'piscina';
-import { workerFile } from '../worker-file.js';
+import { startThreads, type ThreadPool } from '../worker-pool.js';
 import type {
   CutResult,
   CutTask,
@@ -21,47 +20,39 @@ export function workerCount(configured?: number): number {
 /** The ingest workers, as seen from the main thread. */
 export class IngestPool {
   readonly workers: number;
-  private readonly piscina: Piscina;
+  private readonly threads: ThreadPool;
 
   constructor(setup: IngestSetup, workers: number) {
     this.workers = workers;
-    this.piscina = new Piscina({
-      filename: workerFile('ingest'),
-      workerData: setup,
-      minThreads: workers,
-      maxThreads: workers,
-      // A worker that slept in Atomics.wait between tasks could not finish its packs meanwhile.
-      atomics: 'disabled',
-      // Files are opened through libc, which Node's bookkeeping of descriptors does not see.
-      trackUnmanagedFds: false,
-      resourceLimits: { maxOldGenerationSizeMb: 256 },
-    });
+    this.threads = startThreads('ingest', setup, { threads: workers, heapMb: 256 });
   }
 
   /** Has some files read whole. */
   files(task: FilesTask): Promise<FilesResult> {
-    return this.piscina.run(task, { transferList: [task.paths.buffer as ArrayBuffer] }) as Promise<FilesResult>;
+    return this.threads.piscina.run(task, { transferList: [task.paths.buffer as ArrayBuffer] }) as Promise<FilesResult>;
   }
 
   /** Has a stretch of a big file cut. */
   cut(task: CutTask): Promise<CutResult> {
-    return this.piscina.run(task) as Promise<CutResult>;
+    return this.threads.piscina.run(task) as Promise<CutResult>;
   }
 
   /** Has a stretch of a big file stored. */
   range(task: RangeTask): Promise<RangeResult> {
-    return this.piscina.run(task) as Promise<RangeResult>;
+    return this.threads.piscina.run(task) as Promise<RangeResult>;
   }
 
   /** Has every worker store what it holds. No other task may be under way. */
   flush(): Promise<FlushResult[]> {
     const barrier = new SharedArrayBuffer(4);
     const task: FlushTask = { kind: 'flush', barrier, workers: this.workers };
-    return Promise.all(Array.from({ length: this.workers }, () => this.piscina.run(task) as Promise<FlushResult>));
+    return Promise.all(
+      Array.from({ length: this.workers }, () => this.threads.piscina.run(task) as Promise<FlushResult>),
+    );
   }
 
   /** Ends the workers, finished or not. */
-  async close(): Promise<void> {
-    await this.piscina.destroy();
+  close(): Promise<void> {
+    return this.threads.close();
   }
 }

@@ -1,5 +1,4 @@
-import { Piscina } from 'piscina';
-import { workerFile } from '../worker-file.js';
+import { startThreads, type ThreadPool } from '../worker-pool.js';
 import type { ExtractResult, ExtractSetup, ExtractTask } from './messages.js';
 
 /** Whoever does the tasks of a restore. */
@@ -11,29 +10,20 @@ export interface ExtractPool {
 
 /** The extract workers, as seen from the main thread. */
 export class WorkerPool implements ExtractPool {
-  private readonly piscina: Piscina;
+  private readonly threads: ThreadPool;
 
   /** @param atOnce tasks that one worker has under way: while one waits for its packs to be read, another computes */
   constructor(setup: ExtractSetup, workers: number, atOnce: number) {
-    this.piscina = new Piscina({
-      filename: workerFile('extract'),
-      workerData: setup,
-      minThreads: workers,
-      maxThreads: workers,
-      concurrentTasksPerWorker: atOnce,
-      atomics: 'disabled',
-      // Descriptors are handed from thread to thread, and closed by whoever opened them.
-      trackUnmanagedFds: false,
-    });
+    this.threads = startThreads('extract', setup, { threads: workers, atOnce });
   }
 
   run(task: ExtractTask): Promise<ExtractResult> {
     const { frames, blobs, ids, units, parts } = task;
     const transferList = [frames, blobs, ids, units, parts].map((array) => array.buffer as ArrayBuffer);
-    return this.piscina.run(task, { transferList }) as Promise<ExtractResult>;
+    return this.threads.piscina.run(task, { transferList }) as Promise<ExtractResult>;
   }
 
-  async close(): Promise<void> {
-    await this.piscina.destroy();
+  close(): Promise<void> {
+    return this.threads.close();
   }
 }

@@ -1,0 +1,60 @@
+import { Piscina } from 'piscina';
+import { workerFile } from './worker-file.js';
+
+/** A pool of threads of one kind, all started at once. */
+export interface ThreadPool {
+  readonly piscina: Piscina;
+  /** Ends the threads, finished or not. */
+  close(): Promise<void>;
+}
+
+/** What a pool is made of. */
+export interface ThreadPoolOptions {
+  threads: number;
+  /** Tasks that a thread has under way at a time; default 1. */
+  atOnce?: number;
+  /** Bounds the memory of each thread's heap. */
+  heapMb?: number;
+}
+
+/**
+ * Starts threads.
+ *
+ * Closing waits until each thread has loaded its modules: ending one that is loading native code (libc's binding, say)
+ * ends the whole process with a fatal error, in the middle of whatever it is doing. Entries of workers load what they
+ * need at once, not with their first task, for the same reason.
+ * @param name of the file in workers/, without ending
+ * @param setup the threads' `workerData`
+ */
+export function startThreads(name: string, setup: unknown, options: ThreadPoolOptions): ThreadPool {
+  const { threads, atOnce, heapMb } = options;
+  const piscina = new Piscina({
+    filename: workerFile(name),
+    workerData: setup,
+    minThreads: threads,
+    maxThreads: threads,
+    // Threads wait for messages, not in Atomics.wait: there they could not finish what they have under way.
+    atomics: 'disabled',
+    // Files are opened through libc and handed from thread to thread, which Node's bookkeeping does not see.
+    trackUnmanagedFds: false,
+    ...(atOnce !== undefined && { concurrentTasksPerWorker: atOnce }),
+    ...(heapMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heapMb } }),
+  });
+  const loaded = Promise.all(
+    piscina.threads.map(
+      (thread) =>
+        new Promise<void>((resolve) => {
+          thread.once('message', () => resolve());
+          thread.once('exit', () => resolve());
+        }),
+    ),
+  );
+  const close = async () => {
+    // Idle threads do not keep the process alive.
+    const alive = setInterval(() => undefined, 60_000);
+    await loaded;
+    clearInterval(alive);
+    await piscina.destroy();
+  };
+  return { piscina, close };
+}
