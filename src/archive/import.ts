@@ -134,7 +134,7 @@ class Import {
   }
 
   private reportDamage({ path, from, to }: LegacyVersion, error: ContentError): void {
-    const which = `version of ${rfc3339(from)}${to === undefined ? '' : `, gone by ${rfc3339(to)}`}`;
+    const which = `version of ${seconds(from)}${to === undefined ? '' : `, gone by ${seconds(to)}`}`;
     this.damaged.push({ ...jsonPath(path), message: `${which}: ${error.message}` });
   }
 
@@ -229,4 +229,9 @@ class Import {
   private cutter(): ListingCutter {
     return new ListingCutter(this.repository.keyring.shared.listingCut);
   }
+}
+
+/** A time to the second, for messages. */
+function seconds(time: bigint): string {
+  return `${rfc3339(time).slice(0, 19)}Z`;
 }
