@@ -53,12 +53,14 @@ CREATE TABLE forgotten (
   name BLOB PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 
--- The active versions of a source: the segments of its newest listing.
+-- The active versions of a source: the segments of its newest listing. Rows are narrow, for scans; what is long lies in
+-- the two tables below. A segment that changes without a change of its paths keeps its row.
 CREATE TABLE segments (
   id INTEGER PRIMARY KEY,
   source INTEGER NOT NULL REFERENCES sources (id),
   first_key TEXT NOT NULL,
   blob_id BLOB NOT NULL,
+  bytes_id INTEGER NOT NULL,       -- segment_bytes.id
   entries INTEGER NOT NULL,
   files INTEGER NOT NULL,
   file_bytes INTEGER NOT NULL,
@@ -66,16 +68,20 @@ CREATE TABLE segments (
   newest_ctime INTEGER,
   min_from INTEGER NOT NULL,       -- the oldest and newest sequence in which an entry of the segment began
   max_from INTEGER NOT NULL,
-  froms BLOB,                      -- a varint above min_from for each entry; NULL: all are min_from
-  names TEXT NOT NULL              -- last components between slashes, `/a/b/c/`, which `find` scans
+  froms BLOB                       -- a varint above min_from for each entry; NULL: all are min_from
 ) STRICT;
 CREATE UNIQUE INDEX segments_by_key ON segments (source, first_key);
 CREATE INDEX segments_by_from ON segments (source, max_from);
 
--- The segments themselves, apart so that scans of the table above stay narrow. Rows of a run that is not completed
--- yet are here too.
+-- Last components of a segment's paths between slashes, `/a/b/c/`, which `find` scans.
+CREATE TABLE segment_names (
+  id INTEGER PRIMARY KEY,          -- segments.id
+  names TEXT NOT NULL
+) STRICT;
+
+-- The segments themselves. Those of a run that is not completed yet are here too.
 CREATE TABLE segment_bytes (
-  id INTEGER PRIMARY KEY,          -- segments.id or staged_puts.id
+  id INTEGER PRIMARY KEY,
   bytes BLOB NOT NULL
 ) STRICT;
 
@@ -149,7 +155,7 @@ CREATE TABLE runs (
   snapshot TEXT                    -- JSON; NULL until sealed
 ) STRICT;
 CREATE TABLE staged_puts (
-  id INTEGER PRIMARY KEY,
+  id INTEGER PRIMARY KEY,          -- segment_bytes.id
   run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
   first_key TEXT NOT NULL,
   blob_id BLOB NOT NULL

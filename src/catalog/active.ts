@@ -85,7 +85,7 @@ export class Active {
 }
 
 const SELECT = `SELECT s.id, s.first_key, s.blob_id, s.entries, s.min_from, s.max_from, s.froms, b.bytes
-  FROM segments s INDEXED BY segments_by_key JOIN segment_bytes b ON b.id = s.id`;
+  FROM segments s INDEXED BY segments_by_key JOIN segment_bytes b ON b.id = s.bytes_id`;
 
 interface StoredSegment extends FromsRow {
   id: number;

@@ -1,5 +1,6 @@
 import { Active } from './active.js';
 import { applyListing, type ListingToApply } from './apply-listing.js';
+import { openConnection } from './connection.js';
 import type { Db } from './database.js';
 import { dump } from './dump.js';
 import { Forget } from './forget.js';
@@ -75,6 +76,18 @@ export class Catalog {
   /** The content as lines of JSON that are equal for equal catalogs, whatever machine or order made them. */
   dump(): Generator<string> {
     return dump(this.db, this.snapshots, this.packs, this.kept);
+  }
+
+  /**
+   * A copy at `path`, where no file may be, for trying things out: it is open for writing, without a lock, and neither
+   * log nor sync make its changes last. Changes of either are not seen by the other.
+   */
+  copyTo(path: string): Catalog {
+    this.db.raw.prepare('VACUUM INTO ?').run(path);
+    const db = openConnection(path, 'write');
+    db.raw.pragma('journal_mode = MEMORY');
+    db.raw.pragma('synchronous = OFF');
+    return new Catalog(db, path, () => {});
   }
 
   /** Closes the database, and for a writer frees the lock. */

@@ -70,7 +70,8 @@ export class Forget {
   /** Takes a lineage's state and history out; its snapshots stay known, not applied, to be applied anew. */
   resetSource(source: SourceId): void {
     this.db.transaction(() => {
-      this.db.run('DELETE FROM segment_bytes WHERE id IN (SELECT id FROM segments WHERE source = ?)', source);
+      this.db.run('DELETE FROM segment_bytes WHERE id IN (SELECT bytes_id FROM segments WHERE source = ?)', source);
+      this.db.run('DELETE FROM segment_names WHERE id IN (SELECT id FROM segments WHERE source = ?)', source);
       for (const table of ['segments', 'history', 'unsettled'])
         this.db.run(`DELETE FROM ${table} WHERE source = ?`, source);
       this.db.run(`UPDATE snapshots SET applied = 0 WHERE source = ? AND kind = 'taken'`, source);

@@ -54,6 +54,11 @@ export function resetSource(catalog: Catalog, source: SourceId): void {
   catalog.forget.resetSource(source);
 }
 
+/** A copy for trying things out; see Catalog.copyTo. */
+export function copyCatalog(catalog: Catalog, path: string): Catalog {
+  return catalog.copyTo(path);
+}
+
 /** The content as lines of JSON, equal for equal catalogs. */
 export function dumpCatalog(catalog: Catalog): Generator<string> {
   return catalog.dump();

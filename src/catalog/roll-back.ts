@@ -1,8 +1,8 @@
-import { insertSegment, loadSegment } from './complete-run.js';
 import type { Db } from './database.js';
 import { decodeFroms, type FromsRow } from './froms.js';
 import { ALL_KEYS } from './keys.js';
 import { StateCursor } from './queries/state-cursor.js';
+import { deleteSegment, insertSegment, loadBytes, loadSegment } from './segment-rows.js';
 import { updateFroms } from './shrink.js';
 import type { SourceId } from './snapshots.js';
 
@@ -20,7 +20,7 @@ export function rollBack(db: Db, run: number, source: SourceId, seq: number, hea
   );
   const beginnings = new Beginnings(db, source, seq, head);
   const fresh = puts.map((put) => {
-    const { keys } = loadSegment(db, put.id);
+    const { keys } = loadBytes(db, put.id).check();
     return { put, froms: keys.map((key) => beginnings.of(key)) };
   });
   const dropped = new Set(db.all<{ id: number }>('SELECT id FROM staged_drops WHERE run = ?', run).map(({ id }) => id));
@@ -42,10 +42,10 @@ export function rollBack(db: Db, run: number, source: SourceId, seq: number, hea
   let gone = countActiveAfter(db, source, seq);
   updateFroms(db, source, seq + 1, (row, froms) => again.get(row.id) ?? froms);
   for (const id of dropped) {
-    db.run('DELETE FROM segments WHERE id = ?', id);
-    db.run('DELETE FROM segment_bytes WHERE id = ?', id);
+    db.run('DELETE FROM segment_bytes WHERE id = (SELECT bytes_id FROM segments WHERE id = ?)', id);
+    deleteSegment(db, id);
   }
-  for (const { put, froms } of fresh) insertSegment(db, source, put, loadSegment(db, put.id), froms, seq);
+  for (const { put, froms } of fresh) insertSegment(db, source, put, loadBytes(db, put.id), froms, seq);
   gone += db.run('DELETE FROM history WHERE source = ? AND from_seq > ?', source, seq).changes;
   db.run('DELETE FROM history WHERE source = ? AND to_seq >= ?', source, seq);
   db.run('UPDATE sources SET head_seq = ? WHERE id = ?', seq, source);

@@ -1,7 +1,7 @@
 import type { ByteString } from '../bytes.js';
-import { type Changes, mergeStaged } from './complete-run.js';
 import type { Db } from './database.js';
 import { keyText } from './keys.js';
+import { type Changes, mergeStaged } from './merge-staged.js';
 import { parseSnapshot, snapshotText } from './snapshot-text.js';
 import type { SnapshotInput, SnapshotRow, Snapshots, SourceId } from './snapshots.js';
 
@@ -158,7 +158,13 @@ export class Runs {
       const previous = head?.head_seq ?? undefined;
       if (previous !== undefined && snapshot.seq <= previous)
         throw new Error(`snapshot ${snapshot.seq} comes after ${previous} but is not above it`);
-      const changes = mergeStaged(this.db, run, row.source, snapshot.seq, previous, row.history === 1);
+      const changes = mergeStaged(this.db, {
+        run,
+        source: row.source,
+        seq: snapshot.seq,
+        previous,
+        history: row.history === 1,
+      });
       this.db.run('UPDATE sources SET head_seq = ? WHERE id = ?', snapshot.seq, row.source);
       this.db.run('DELETE FROM unsettled WHERE source = ?', row.source);
       this.db.run(

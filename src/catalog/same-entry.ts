@@ -27,7 +27,8 @@ export function sameEntry(a: Segment, i: number, b: Segment, j: number): boolean
   return Buffer.compare(encodeRow(a.entry(i)), encodeRow(b.entry(j))) === 0;
 }
 
-function sameIds(a: Segment, i: number, b: Segment, j: number): boolean {
+/** Whether two entries have the same chunk ids. */
+export function sameIds(a: Segment, i: number, b: Segment, j: number): boolean {
   const from = a.offsets[i];
   const length = a.offsets[i + 1] - from;
   const shift = b.offsets[j] - from;

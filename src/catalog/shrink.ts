@@ -1,9 +1,9 @@
-import { loadSegment } from './complete-run.js';
 import type { Db } from './database.js';
 import { encodeRow } from './entry-row.js';
 import type { ForgottenRun } from './forgotten-runs.js';
 import { decodeFroms, encodeFroms, type FromsRow } from './froms.js';
 import { keyText } from './keys.js';
+import { loadSegment } from './segment-rows.js';
 import type { SourceId } from './snapshots.js';
 
 interface SegmentRow extends FromsRow {

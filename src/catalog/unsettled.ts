@@ -1,7 +1,7 @@
 import { EntryType } from '../format/entry.js';
-import { loadSegment } from './complete-run.js';
 import type { Db } from './database.js';
 import { keyText } from './keys.js';
+import { loadSegment } from './segment-rows.js';
 import type { SourceId } from './snapshots.js';
 
 /** How long before it was read a file may have been modified through a mapping without its mtime saying so yet. */

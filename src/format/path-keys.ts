@@ -12,6 +12,22 @@ export function writeKey(writer: ByteWriter, previous: ByteString, key: ByteStri
   writer.text(key, shared);
 }
 
+/** The key at a position among those written by writeKey, without making the others. */
+export function readKeyAt(column: Uint8Array, position: number): ByteString {
+  const reader = new ByteReader(column);
+  let current = Buffer.allocUnsafe(512);
+  let length = 0;
+  for (let i = 0; i <= position; i++) {
+    const shared = reader.varint();
+    const rest = reader.varint();
+    if (shared > length || rest > reader.left) throw new FormatError('a key shares more bytes than its neighbour has');
+    length = shared + rest;
+    if (length > current.length) current = Buffer.concat([current], length * 2);
+    reader.copy(rest, current, shared);
+  }
+  return current.latin1Slice(0, length);
+}
+
 /** Reads `count` keys written one after the other by writeKey; checks that they ascend. */
 export function readKeys(column: Uint8Array, count: number): ByteString[] {
   const reader = new ByteReader(column);

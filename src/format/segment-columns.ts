@@ -1,7 +1,7 @@
 import type { ByteString } from '../bytes.js';
 import { FormatError } from '../errors.js';
 import { type ChunkClass, type Entry, EntryType, ID_LENGTH, MAX_DEPTH } from './entry.js';
-import { readKeys } from './path-keys.js';
+import { readKeyAt, readKeys } from './path-keys.js';
 import { type RareColumns, type RareFields, readRareFields } from './rare-fields.js';
 import { ByteReader, expectEnd } from './varint.js';
 
@@ -61,6 +61,11 @@ export class Segment {
     return this.keyColumn;
   }
 
+  /** One key; the way to a few of them when the others are not needed. */
+  keyAt(i: number): ByteString {
+    return this.keyColumn === undefined ? readKeyAt(this.stored.key, i) : this.keyColumn[i];
+  }
+
   get modes(): number[] {
     this.modeColumn ??= readVarints(this.stored.mode, this.length);
     return this.modeColumn;
@@ -118,6 +123,12 @@ export class Segment {
     return this.ids.subarray(offsets[i], offsets[i + 1]);
   }
 
+  /** Whether any entry has such fields as `hasRareFields` asks for. */
+  hasAnyRareFields(): boolean {
+    const { target, rdev, link, xattr, replaced, kept } = this.stored;
+    return (target ?? rdev ?? link ?? xattr ?? replaced ?? kept) !== undefined;
+  }
+
   /** Whether an entry has fields beside the columns above (a link target, attributes, …) and its owners' names. */
   hasRareFields(i: number): boolean {
     return this.rare.byPosition.has(i);
@@ -133,12 +144,12 @@ export class Segment {
     return this.rare.groups.get(gid);
   }
 
-  /** One entry, whole. Its bytes are views into the segment. */
-  entry(i: number): Entry {
+  /** One entry, whole. Its bytes are views into the segment. @param key its key, if that is at hand */
+  entry(i: number, key: ByteString = this.keys[i]): Entry {
     const { rare, mtimes, ctimes } = this;
     const cut = this.cuts[i];
     const entry: Entry = {
-      key: this.keys[i],
+      key,
       type: this.types[i] as EntryType,
       mode: this.modes[i],
       uid: this.uids[i],

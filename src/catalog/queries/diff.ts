@@ -1,10 +1,10 @@
 import type { ByteString } from '../../bytes.js';
 import type { Entry } from '../../format/entry.js';
-import { loadSegment } from '../complete-run.js';
 import type { Db } from '../database.js';
 import { decodeRow, encodeRow } from '../entry-row.js';
 import { decodeFroms, type FromsRow } from '../froms.js';
 import { ALL_KEYS, atOrBelow, compareKeys, type KeyRange, keyOf, keyText } from '../keys.js';
+import { loadSegment } from '../segment-rows.js';
 import type { SnapshotRow, SourceId } from '../snapshots.js';
 import { openCursor } from './entries.js';
 import { endedVersions } from './history.js';
@@ -95,9 +95,9 @@ function* begunAndActive(db: Db, source: SourceId, low: number, high: number, ra
     if (!froms.some((from) => from > low && from <= high)) continue;
     const segment = loadSegment(db, row.id);
     for (let i = 0; i < froms.length; i++) {
-      const key = segment.keys[i];
-      if (froms[i] > low && froms[i] <= high && key >= range.from && key < range.to)
-        yield { key, entry: () => segment.entry(i) };
+      if (froms[i] <= low || froms[i] > high) continue;
+      const key = segment.keyAt(i);
+      if (key >= range.from && key < range.to) yield { key, entry: () => segment.entry(i, key) };
     }
   }
 }

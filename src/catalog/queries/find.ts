@@ -1,12 +1,12 @@
 import type { ByteString } from '../../bytes.js';
 import { type Content, type Entry, EntryType, sameContent } from '../../format/entry.js';
 import type { Segment } from '../../format/segment.js';
-import { loadSegment } from '../complete-run.js';
 import type { Db } from '../database.js';
 import { decodeRow } from '../entry-row.js';
 import { decodeFroms, type FromsRow } from '../froms.js';
 import type { Kept } from '../kept.js';
 import { justAbove, keyText } from '../keys.js';
+import { loadSegment } from '../segment-rows.js';
 import type { SnapshotRow, SourceId } from '../snapshots.js';
 import { byTime, endedVersions, groupByKey } from './history.js';
 import { keyGlob, namesLiteral, type Pattern, parsePattern } from './pattern.js';
@@ -81,10 +81,11 @@ function* activeMatches(
   let after = firstKeyBefore(db, source, keyText(pattern.range.from));
   for (;;) {
     const page = db.all<NamedSegment>(
-      `SELECT id, first_key, entries, min_from, max_from, froms, names FROM segments s INDEXED BY segments_by_key
+      `SELECT s.id, first_key, entries, min_from, max_from, froms, names
+       FROM segments s INDEXED BY segments_by_key CROSS JOIN segment_names n ON n.id = s.id
        WHERE source = ? AND first_key >= ? AND first_key < ? AND min_from <= ?
          AND (? IS NULL OR instr(names, ?) > 0)
-         AND (? IS NULL OR (SELECT instr(bytes, ?) FROM segment_bytes b WHERE b.id = s.id) > 0)
+         AND (? IS NULL OR (SELECT instr(bytes, ?) FROM segment_bytes b WHERE b.id = s.bytes_id) > 0)
        ORDER BY first_key LIMIT ${SEGMENT_PAGE}`,
       source,
       after,
@@ -117,9 +118,9 @@ function* matchesIn(
     if (!pattern.matchesName(names[i])) continue;
     segment ??= loadSegment(db, row.id);
     if (froms.length === 0) froms = decodeFroms(row, row.entries);
-    const key = segment.keys[i];
+    const key = segment.keyAt(i);
     if (froms[i] > seq || key < pattern.range.from || key >= pattern.range.to || !pattern.matches(key)) continue;
-    yield times.version(key, source, froms[i], undefined, segment.entry(i));
+    yield times.version(key, source, froms[i], undefined, segment.entry(i, key));
   }
 }
 

@@ -1,9 +1,9 @@
-import { loadSegment } from '../complete-run.js';
 import type { Db } from '../database.js';
 import { decodeRow } from '../entry-row.js';
 import { appliedSequences, type ForgottenRun, forgottenRuns } from '../forgotten-runs.js';
 import { decodeFroms, type FromsRow } from '../froms.js';
 import { keyOf } from '../keys.js';
+import { loadSegment } from '../segment-rows.js';
 import type { SourceId } from '../snapshots.js';
 import { SnapshotTimes, type Version } from './version.js';
 

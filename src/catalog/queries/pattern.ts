@@ -54,7 +54,7 @@ export function keyGlob(literal: Literal): string {
   return `*${escapeGlob(keyText(literal.text))}${literal.atEnd ? '' : '*'}`;
 }
 
-/** What a literal is in the column `names` of segments: with the slashes that surround each name. */
+/** What a literal is in the names of a segment: with the slashes that surround each name. */
 export function namesLiteral(literal: Literal): string {
   return `${literal.atStart ? '/' : ''}${literal.text}${literal.atEnd ? '/' : ''}`;
 }

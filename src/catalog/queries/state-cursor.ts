@@ -1,6 +1,6 @@
 import type { ByteString } from '../../bytes.js';
 import type { Entry } from '../../format/entry.js';
-import { decodeSegment, type Segment } from '../../format/segment.js';
+import { openSegment, type Segment } from '../../format/segment.js';
 import type { Db } from '../database.js';
 import { decodeRow } from '../entry-row.js';
 import { decodeFroms, type FromsRow } from '../froms.js';
@@ -30,7 +30,7 @@ interface StoredSegment extends FromsRow {
 }
 
 const SELECT_SEGMENT = `SELECT s.id, s.first_key, s.entries, s.min_from, s.max_from, s.froms, b.bytes
-  FROM segments s INDEXED BY segments_by_key JOIN segment_bytes b ON b.id = s.id`;
+  FROM segments s INDEXED BY segments_by_key JOIN segment_bytes b ON b.id = s.bytes_id`;
 
 /** The active entries of a source that began in snapshot `seq` or before, in a range of keys. */
 export class ActiveWalk implements Walk {
@@ -143,7 +143,7 @@ export class ActiveWalk implements Walk {
     }
     const row = this.page[this.at];
     this.index = -1;
-    this.segment = row && decodeSegment(row.bytes);
+    this.segment = row && openSegment(row.bytes);
     this.froms = row === undefined ? [] : decodeFroms(row, row.entries);
   }
 

@@ -1,7 +1,7 @@
 import type { ChunkClass } from '../../format/entry.js';
-import { loadSegment } from '../complete-run.js';
 import type { Db } from '../database.js';
 import { decodeRow } from '../entry-row.js';
+import { loadSegment } from '../segment-rows.js';
 import type { SourceId } from '../snapshots.js';
 
 /** How much a source, or all of them, hold. Bytes are those of files, as restored. */

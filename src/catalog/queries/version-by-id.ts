@@ -1,9 +1,9 @@
 import type { ByteString } from '../../bytes.js';
-import { loadSegment } from '../complete-run.js';
 import type { Db } from '../database.js';
 import { decodeFroms, type FromsRow } from '../froms.js';
 import type { Kept } from '../kept.js';
 import { keyOf } from '../keys.js';
+import { loadSegment } from '../segment-rows.js';
 import type { SourceId } from '../snapshots.js';
 import { versionId } from './version.js';
 

@@ -1,0 +1,132 @@
+import { EntryType } from '../format/entry.js';
+import { openSegment, type Segment } from '../format/segment.js';
+import type { Db } from './database.js';
+import { encodeRow } from './entry-row.js';
+import { encodeFroms, type FromsRow } from './froms.js';
+import { keyText, nameOf } from './keys.js';
+import type { SourceId } from './snapshots.js';
+
+/** A segment that a run has staged. */
+export interface PutRow {
+  /** Of its bytes. */
+  id: number;
+  first_key: string;
+  blob_id: Uint8Array;
+}
+
+/** What a row says of a segment's files. */
+export interface FileTotals {
+  files: number;
+  file_bytes: number;
+  newest_mtime: number | null;
+  newest_ctime: number | null;
+}
+
+/** The segment of a row of `segments`. */
+export function loadSegment(db: Db, id: number): Segment {
+  return openSegment(
+    db.one<{ bytes: Uint8Array }>(
+      'SELECT b.bytes FROM segments s JOIN segment_bytes b ON b.id = s.bytes_id WHERE s.id = ?',
+      id,
+    )!.bytes,
+  );
+}
+
+/** The segment of a row of `segment_bytes`. */
+export function loadBytes(db: Db, bytesId: number): Segment {
+  return openSegment(db.one<{ bytes: Uint8Array }>('SELECT bytes FROM segment_bytes WHERE id = ?', bytesId)!.bytes);
+}
+
+/** Adds the row of an active segment whose bytes are staged. `seq` stands for the beginnings of an empty one. */
+export function insertSegment(
+  db: Db,
+  source: SourceId,
+  put: PutRow,
+  segment: Segment,
+  froms: number[],
+  seq: number,
+): void {
+  const totals = fileTotals(segment);
+  const row = encodeFroms(froms, seq);
+  const { id } = db.run(
+    `INSERT INTO segments (source, first_key, blob_id, bytes_id, entries, files, file_bytes, newest_mtime, newest_ctime,
+       min_from, max_from, froms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    source,
+    put.first_key,
+    put.blob_id,
+    put.id,
+    segment.length,
+    totals.files,
+    totals.file_bytes,
+    totals.newest_mtime,
+    totals.newest_ctime,
+    row.min_from,
+    row.max_from,
+    row.froms,
+  );
+  db.run('INSERT INTO segment_names (id, names) VALUES (?, ?)', id, namesOf(segment));
+}
+
+/** Gives a row other bytes, for the same paths. */
+export function updateSegment(db: Db, id: number, put: PutRow, totals: FileTotals, froms: FromsRow): void {
+  db.run(
+    `UPDATE segments SET blob_id = ?, bytes_id = ?, files = ?, file_bytes = ?, newest_mtime = ?, newest_ctime = ?,
+       min_from = ?, max_from = ?, froms = ? WHERE id = ?`,
+    put.blob_id,
+    put.id,
+    totals.files,
+    totals.file_bytes,
+    totals.newest_mtime,
+    totals.newest_ctime,
+    froms.min_from,
+    froms.max_from,
+    froms.froms,
+    id,
+  );
+}
+
+/** Removes the row of an active segment; its bytes stay. */
+export function deleteSegment(db: Db, id: number): void {
+  db.run('DELETE FROM segments WHERE id = ?', id);
+  db.run('DELETE FROM segment_names WHERE id = ?', id);
+}
+
+/** Removes the bytes of a segment. */
+export function deleteBytes(db: Db, bytesId: number): void {
+  db.run('DELETE FROM segment_bytes WHERE id = ?', bytesId);
+}
+
+/** Adds a row of history: an entry of a segment as it was from one snapshot to another. */
+export function insertHistory(db: Db, source: SourceId, segment: Segment, i: number, from: number, to: number): void {
+  const key = segment.keyAt(i);
+  db.run(
+    'INSERT INTO history (source, key, from_seq, to_seq, size, entry) VALUES (?, ?, ?, ?, ?, ?)',
+    source,
+    keyText(key),
+    from,
+    to,
+    segment.types[i] === EntryType.file ? segment.sizes[i] : null,
+    encodeRow(segment.entry(i, key)),
+  );
+}
+
+/** What is said of a segment's files. */
+export function fileTotals(segment: Segment): FileTotals {
+  const totals: FileTotals = { files: 0, file_bytes: 0, newest_mtime: null, newest_ctime: null };
+  const { types, sizes, mtimeSecs, ctimeSecs } = segment;
+  for (let i = 0; i < types.length; i++) {
+    if (types[i] !== EntryType.file) continue;
+    totals.files++;
+    totals.file_bytes += sizes[i];
+    if (totals.newest_mtime === null || mtimeSecs[i] > totals.newest_mtime) totals.newest_mtime = mtimeSecs[i];
+    if (totals.newest_ctime === null || ctimeSecs[i] > totals.newest_ctime) totals.newest_ctime = ctimeSecs[i];
+  }
+  return totals;
+}
+
+function namesOf(segment: Segment): string {
+  let names = '/';
+  for (const key of segment.keys) names += `${nameOf(key)}/`;
+  return names;
+}
