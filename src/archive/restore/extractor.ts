@@ -18,7 +18,7 @@ import {
 } from '../../platform/index.js';
 import type { ObjectStore } from '../../store/index.js';
 import { ACCESS_ACL, isRefusal, SETUID_SETGID } from './attributes.js';
-import { BadFrame, FrameSource, type SealedFrames } from './frame-source.js';
+import { BadFrame, CACHE_BYTES, FrameGone, FrameSource, type SealedFrames } from './frame-source.js';
 import {
   BLOB_FIELDS,
   Blob,
@@ -36,6 +36,8 @@ export interface ExtractParts {
   keyring: Keyring;
   /** Read back what was written. */
   verify: boolean;
+  /** Bytes of opened frames to keep at hand. */
+  cacheBytes?: number;
 }
 
 type Xattrs = readonly [name: ByteString, value: Uint8Array][];
@@ -83,7 +85,7 @@ export class Extractor {
 
   constructor(parts: ExtractParts) {
     this.verify = parts.verify;
-    this.source = new FrameSource(parts.store, parts.keyring);
+    this.source = new FrameSource(parts.store, parts.keyring, parts.cacheBytes ?? CACHE_BYTES);
     this.hash = blobHasher(parts.keyring, 'data');
   }
 
@@ -107,12 +109,26 @@ export class Extractor {
         const arrival = work.frames.arrival(blobs[parts[i * PART_FIELDS + 1] * BLOB_FIELDS + Blob.frame]);
         if (arrival !== undefined) await arrival;
       }
-      // From here on nothing waits: other tasks of this thread use the same buffers.
-      this.unit(work, unit, part, end);
+      // Within a unit nothing waits: other tasks of this thread use the same buffers.
+      for (let gone = this.tryUnit(work, unit, part, end); gone !== undefined; ) {
+        await work.frames.again(gone);
+        gone = this.tryUnit(work, unit, part, end);
+      }
       if (result.full !== undefined) break;
       part = end;
     }
     return result;
+  }
+
+  /** Does a unit; gives the number of a frame that must be read first, if there is one. Doing it again is safe. */
+  private tryUnit(work: Work, unit: number, begin: number, end: number): number | undefined {
+    try {
+      this.unit(work, unit, begin, end);
+      return undefined;
+    } catch (error) {
+      if (error instanceof FrameGone) return error.frame;
+      throw error;
+    }
   }
 
   private unit(work: Work, unit: number, begin: number, end: number): void {
@@ -135,7 +151,6 @@ export class Extractor {
     const { task } = work;
     const fd = task.units[unit * UNIT_FIELDS + Unit.fd];
     const bad = this.checkBlobs(work, begin, end);
-    if (bad.length > 0) this.fail(work, unit, bad);
     let run: Run | undefined;
     for (let i = begin; i < end; i++) {
       if (work.state[task.parts[i * PART_FIELDS + 1]] === BAD) continue;
@@ -147,6 +162,7 @@ export class Extractor {
       }
     }
     if (run !== undefined) writeRun(fd, run);
+    if (bad.length > 0) this.fail(work, unit, bad);
     if (this.verify) this.checkWritten(work, unit, fd, begin, end);
   }
 
@@ -239,15 +255,15 @@ export class Extractor {
       const blob = parts[i * PART_FIELDS + 1];
       if (work.state[blob] === UNKNOWN) {
         const at = blob * BLOB_FIELDS;
-        work.state[blob] = BAD;
         try {
           const plain = work.frames.plain(blobs[at + Blob.frame]);
           const start = blobs[at + Blob.start];
           this.hash(plain, start, start + blobs[at + Blob.length], this.id, 0);
-          if (this.hasId(ids, blob * ID_LENGTH)) work.state[blob] = GOOD;
-          else work.reasons.set(blob, 'damaged in the store: a chunk is not what its id says');
+          work.state[blob] = this.hasId(ids, blob * ID_LENGTH) ? GOOD : BAD;
+          if (work.state[blob] === BAD) work.reasons.set(blob, 'damaged in the store: a chunk is not what its id says');
         } catch (error) {
           if (!(error instanceof BadFrame)) throw error;
+          work.state[blob] = BAD;
           work.reasons.set(blob, error.message);
           const frame = blobs[at + Blob.frame];
           if (!work.result.badFrames.some(([known]) => known === frame))

@@ -11,7 +11,7 @@ const EXTENT = 4 * 1024 * 1024;
 const GAP = 128 * 1024;
 
 /** Bytes of opened frames that are kept, since other units of the same or the next tasks may need them too. */
-const CACHE_BYTES = 24 * 1024 * 1024;
+export const CACHE_BYTES = 24 * 1024 * 1024;
 const CIPHERS = 256;
 
 /** A frame that cannot be had. */
@@ -19,12 +19,25 @@ export class BadFrame extends Error {
   override readonly name = 'BadFrame';
 }
 
+/** A frame that was at hand when the task came, but had to make room since: it must be read again. */
+export class FrameGone extends Error {
+  override readonly name = 'FrameGone';
+  readonly frame: number;
+
+  constructor(frame: number) {
+    super('a frame is not at hand any more');
+    this.frame = frame;
+  }
+}
+
 /** What a task needs of the store: its frames, sealed, as they arrive. */
 export interface SealedFrames {
   /** Resolves when the frame has arrived, in whatever state; undefined when it is there already. */
   arrival(frame: number): Promise<void> | undefined;
-  /** The frame's plain bytes, once it has arrived. Good until the next call. Throws BadFrame. */
+  /** The frame's plain bytes, once it has arrived. Good until the next call. Throws BadFrame, FrameGone. */
   plain(frame: number): Uint8Array;
+  /** Reads a frame that is gone; it stays until the task is done. */
+  again(frame: number): Promise<void>;
 }
 
 interface Extent {
@@ -47,12 +60,15 @@ export class FrameSource {
   private readonly decompressor = new Decompressor();
   private readonly ciphers = new Map<string, Promise<ObjectCipher>>();
   private readonly cache = new Map<string, Plain>();
+  private readonly cacheBytes: number;
   private cachedBytes = 0;
   private readonly free: Uint8Array[] = [];
 
-  constructor(store: ObjectStore, keyring: Keyring) {
+  /** @param cacheBytes how many bytes of opened frames to keep */
+  constructor(store: ObjectStore, keyring: Keyring, cacheBytes: number) {
     this.store = store;
     this.keyring = keyring;
+    this.cacheBytes = cacheBytes;
   }
 
   /** Begins to read the frames of a task. Rejects arrivals only when the store as a whole cannot be read. */
@@ -72,6 +88,7 @@ export class FrameSource {
     return {
       arrival: (frame) => arrivals[frame],
       plain: (frame) => this.plain(task, frame, sealed, ciphers),
+      again: (frame) => this.fetch(extentOf(task, frame), task, sealed, ciphers),
     };
   }
 
@@ -91,7 +108,7 @@ export class FrameSource {
     const bytes = sealed[frame];
     if (bytes instanceof BadFrame) throw bytes;
     const cipher = ciphers[frame];
-    if (bytes === undefined || cipher === undefined) throw new Error('a frame was used before it arrived');
+    if (bytes === undefined || cipher === undefined) throw new FrameGone(frame);
     try {
       const plain = this.open(task, frame, cipher, bytes);
       this.remember(key, plain);
@@ -129,7 +146,7 @@ export class FrameSource {
     this.cache.set(key, plain);
     this.cachedBytes += plain.bytes.length;
     for (const [oldest, old] of this.cache) {
-      if (this.cachedBytes <= CACHE_BYTES || old === plain) break;
+      if (this.cachedBytes <= this.cacheBytes || old === plain) break;
       this.cache.delete(oldest);
       this.cachedBytes -= old.bytes.length;
       if (old.memory !== undefined && this.free.length < 8) this.free.push(old.memory);
@@ -184,16 +201,7 @@ export class FrameSource {
       if (!this.concernsThePack(error)) throw error;
       // One bad spot must not take its neighbours along.
       if (frames.length > 1 && !(error instanceof StoreError && error.code === 'missing')) {
-        for (const frame of frames) {
-          const at = frame * FRAME_FIELDS;
-          const single: Extent = {
-            pack,
-            offset: task.frames[at + Frame.offset],
-            length: task.frames[at + Frame.length],
-            frames: [frame],
-          };
-          await this.fetch(single, task, sealed, ciphers);
-        }
+        for (const frame of frames) await this.fetch(extentOf(task, frame), task, sealed, ciphers);
         return;
       }
       const why = error instanceof StoreError && error.code === 'missing' ? 'missing in' : 'cannot be read from';
@@ -225,6 +233,17 @@ export class FrameSource {
     opening.catch(() => this.ciphers.delete(pack));
     return opening;
   }
+}
+
+/** What has to be read for one frame. */
+function extentOf(task: ExtractTask, frame: number): Extent {
+  const at = frame * FRAME_FIELDS;
+  return {
+    pack: task.packs[task.frames[at + Frame.pack]],
+    offset: task.frames[at + Frame.offset],
+    length: task.frames[at + Frame.length],
+    frames: [frame],
+  };
 }
 
 function keyOf(task: ExtractTask, frame: number): string {

@@ -13,7 +13,7 @@ import type { ExtractPool } from '../../../src/archive/restore/pool.js';
 import type { RestoreResult } from '../../../src/archive/types.js';
 import { type ByteString, fromDisplay } from '../../../src/bytes.js';
 import type { Catalog } from '../../../src/catalog/index.js';
-import { blobId } from '../../../src/crypto/blob-id.js';
+import { blobHasher, blobId } from '../../../src/crypto/blob-id.js';
 import { createFullKeyring } from '../../../src/crypto/keyring.js';
 import { native } from '../../../src/crypto/native.js';
 import { buildChunkList, holeId } from '../../../src/format/chunk-list.js';
@@ -37,6 +37,7 @@ export interface LabOptions extends Partial<PassOptions> {
   signal?: AbortSignal;
   /** Entries to restore; default: all of the lab's. */
   only?: (entry: Entry) => boolean;
+  cacheBytes?: number;
   /** Called before each task of the workers. */
   beforeTask?: () => void;
 }
@@ -48,6 +49,7 @@ export class Lab {
   readonly entries: Entry[] = [];
   readonly warnings: string[] = [];
   private readonly keyring = createFullKeyring(native);
+  private readonly hash = blobHasher(this.keyring, 'data');
   private readonly store: ObjectStore;
   private readonly packs: FinishedPack[] = [];
   private data: PackWriter | undefined;
@@ -172,11 +174,18 @@ export class Lab {
     const index = BlobIndex.load(this.catalog(), join(this.base, 'ids'), readable);
     const reader = new BlobReader(this.store, this.keyring, index);
     const verify = options.verify ?? false;
-    const extractor = new Extractor({ store: this.store, keyring: this.keyring, verify });
+    const { cacheBytes } = options;
+    const extractor = new Extractor({ store: this.store, keyring: this.keyring, verify, cacheBytes });
+    // Like a worker that has two tasks under way.
+    const turns: Promise<unknown>[] = [Promise.resolve(), Promise.resolve()];
     const pool: ExtractPool = {
-      run: async (task) => {
-        options.beforeTask?.();
-        return extractor.run(structuredClone(task));
+      run: (task) => {
+        const turn = turns.shift()!.then(() => {
+          options.beforeTask?.();
+          return extractor.run(structuredClone(task));
+        });
+        turns.push(turn.catch(() => undefined));
+        return turn;
       },
       close: () => Promise.resolve(),
     };
@@ -224,7 +233,8 @@ export class Lab {
   }
 
   private blob(bytes: Uint8Array): Uint8Array {
-    const id = blobId(this.keyring, 'data', bytes);
+    const id = new Uint8Array(ID_LENGTH);
+    this.hash(bytes, 0, bytes.length, id, 0);
     const hex = Buffer.from(id).toString('hex');
     if (this.known.has(hex) && !this.twice) return id;
     this.known.add(hex);

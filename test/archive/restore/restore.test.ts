@@ -157,6 +157,24 @@ describe('a whole tree', () => {
     expect((await lab.restore()).errors).toEqual([]);
     expect(fs.readFileSync(at('mixed')).equals(mixed)).toBe(true);
   });
+
+  it('reads frames again that had to make room', async () => {
+    lab.chunk = 1000;
+    const pieces = Array.from({ length: 12 }, (_, i) => noise(1000, i + 1));
+    for (const [i, piece] of pieces.entries()) {
+      lab.file(`/part${i}`, piece);
+      lab.cutFrame();
+    }
+    const contents = Array.from({ length: 2600 }, (_, i) => [
+      pieces[i % 12],
+      pieces[(i * 5) % 12],
+      pieces[(i * 7) % 11],
+    ]);
+    for (const [i, content] of contents.entries()) lab.file(`/f${i}`, content);
+    expect((await lab.restore({ cacheBytes: 1500 })).errors).toEqual([]);
+    for (const [i, content] of contents.entries())
+      expect(Buffer.concat(content).equals(fs.readFileSync(at(`f${i}`)))).toBe(true);
+  });
 });
 
 describe('hard links', () => {
