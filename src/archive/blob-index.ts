@@ -14,7 +14,9 @@ export interface BlobLocation {
   blob: number;
 }
 
-interface IndexedPack {
+/** A pack of the index: the blobs from `first` on are its own, in the order of its directory. */
+export interface IndexedPack {
+  /** In the catalog. */
   number: number;
   name: string;
   /** Number of its first blob in this index. */
@@ -41,15 +43,24 @@ export class BlobIndex {
   readonly claims: ClaimTable;
   /** The flat file of ids. */
   readonly file: string;
+  /** Its packs, by number. */
+  readonly packs: readonly IndexedPack[];
   private readonly catalog: Catalog;
-  private readonly packs: IndexedPack[];
   private readonly directories = new Map<number, PackDirectory>();
+  private readonly idReader: IdFileReader;
 
-  private constructor(catalog: Catalog, file: string, packs: IndexedPack[], claims: ClaimTable) {
+  private constructor(
+    catalog: Catalog,
+    file: string,
+    packs: IndexedPack[],
+    claims: ClaimTable,
+    idReader: IdFileReader,
+  ) {
     this.catalog = catalog;
     this.file = file;
     this.packs = packs;
     this.claims = claims;
+    this.idReader = idReader;
   }
 
   /**
@@ -65,7 +76,8 @@ export class BlobIndex {
       packs.push({ number: row.number, name: row.name, first: blobs, blobs: row.blobs });
       blobs += row.blobs;
     }
-    const claims = new ClaimTable(createClaims(blobs, more), knownIdReader(file));
+    const idReader = new IdFileReader(file);
+    const claims = new ClaimTable(createClaims(blobs, more), (number, out) => idReader.read(number, out));
     const fd = openSync(file, 'w', 0o600);
     try {
       const byNumber = new Map(packs.map((pack) => [pack.number, pack]));
@@ -79,7 +91,7 @@ export class BlobIndex {
     } finally {
       closeSync(fd);
     }
-    return new BlobIndex(catalog, file, packs, claims);
+    return new BlobIndex(catalog, file, packs, claims, idReader);
   }
 
   /** Where the blob with the id at this place lies, or undefined. Blobs claimed in this run are not found. */
@@ -118,6 +130,7 @@ export class BlobIndex {
 
   /** Removes the flat file. */
   close(): void {
+    this.idReader.close();
     rmSync(this.file, { force: true });
   }
 
@@ -136,11 +149,27 @@ export class BlobIndex {
 
 /** Reads ids from the flat file by number. The file is opened at the first use. */
 export function knownIdReader(file: string): KnownIdReader {
-  let fd: number | undefined;
-  return (number, out) => {
-    fd ??= openSync(file, 'r');
-    readSync(fd, out, 0, ID_LENGTH, number * ID_LENGTH);
-  };
+  const reader = new IdFileReader(file);
+  return (number, out) => reader.read(number, out);
+}
+
+class IdFileReader {
+  private readonly file: string;
+  private fd: number | undefined;
+
+  constructor(file: string) {
+    this.file = file;
+  }
+
+  read(number: number, out: Uint8Array): void {
+    this.fd ??= openSync(this.file, 'r');
+    readSync(this.fd, out, 0, ID_LENGTH, number * ID_LENGTH);
+  }
+
+  close(): void {
+    if (this.fd !== undefined) closeSync(this.fd);
+    this.fd = undefined;
+  }
 }
 
 /** Where the flat file of blob ids lies; several processes may have one at a time. */

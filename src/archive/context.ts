@@ -39,10 +39,10 @@ export interface Context {
   recoveryKey(): Promise<string>;
   /**
    * Asks a yes-or-no question on the terminal; true at once with `--yes`; false where nobody can be asked. With a
-   * preview, what would be lost is shown first. A verb that gets false changes nothing.
+   * preview (made only if somebody is asked), what would be lost is shown first. A verb that gets false changes nothing.
    * Destructive verbs are called without terminal and `--yes` only with `dryRun`, so false means "declined" there.
    */
-  confirm(question: string, preview?: ForgetResult): Promise<boolean>;
+  confirm(question: string, preview?: ForgetResult | (() => Promise<ForgetResult>)): Promise<boolean>;
   /** Warns, and makes the exit code 3 if the command succeeds otherwise. One line, for people. */
   attention(message: string): void;
 }

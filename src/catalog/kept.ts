@@ -90,6 +90,18 @@ export class Kept {
       .map((row) => toVersion(row, source));
   }
 
+  /** What one kept snapshot holds, by key and time. */
+  in(snapshotName: string): Version[] {
+    const snapshot = this.snapshots.get(snapshotName);
+    if (snapshot === undefined) return [];
+    return this.db
+      .allBig<StoredKept>(
+        'SELECT id, key, first, last, entry FROM kept WHERE snapshot = ? ORDER BY key, first, id',
+        snapshot.id,
+      )
+      .map((row) => toVersion(row, snapshot.source));
+  }
+
   /** Everything that the kept snapshots of a source hold, by key and time. */
   all(source: SourceId): Generator<Version> {
     return this.versions(source, { from: '', to: '\u0100' });

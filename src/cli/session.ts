@@ -154,11 +154,16 @@ export class Session {
     await this.out.flush();
   }
 
-  async #confirm(question: string, preview: ForgetResult | undefined, consent: Consent): Promise<boolean> {
+  async #confirm(
+    question: string,
+    preview: ForgetResult | (() => Promise<ForgetResult>) | undefined,
+    consent: Consent,
+  ): Promise<boolean> {
     if (consent.yes) return true;
     if (!canAsk(this.io)) return false;
+    const shown = typeof preview === 'function' ? await preview() : preview;
     this.report.done();
-    if (preview) printPreview(preview, (line) => this.io.stderr.write(`${line}\n`));
+    if (shown) printPreview(shown, (line) => this.io.stderr.write(`${line}\n`));
     const answer = await askLine(this.io, `${question} [y/N] `, this.signal);
     return /^\s*y(es)?\s*$/i.test(answer);
   }

@@ -1,0 +1,156 @@
+import { BLOB_ID_LENGTH } from '../../crypto/blob-id.js';
+import { ExitCode, FormatError, UserError } from '../../errors.js';
+import { decodeChunkListNode, holeLength } from '../../format/chunk-list.js';
+import { decodeListingNode } from '../../format/listing.js';
+import { decodeSegment } from '../../format/segment.js';
+import { objectPath } from '../../store/index.js';
+import type { BlobIndex } from '../blob-index.js';
+import { BlobReader } from '../blob-reader.js';
+import type { Workshop } from './workshop.js';
+
+/** The contents of a version, as far as blobs go. */
+interface Needed {
+  depth: number;
+  ids: Uint8Array;
+}
+
+/**
+ * Which blobs the snapshots in the store need. A blob is known by its number in the index; where it was stored more than
+ * once, by the number that the index finds first.
+ */
+export class LiveBlobs {
+  /** By number: 1 for what is needed. */
+  readonly flags: Uint8Array;
+  /** How many ids are needed that no pack has. */
+  missing = 0;
+  private readonly shop: Workshop;
+  private readonly index: BlobIndex;
+  private readonly reader: BlobReader;
+  /** Blobs that a full role has given up, as latin1 ids: they stop nothing. */
+  private readonly givenUp = new Set<string>();
+
+  private constructor(shop: Workshop, index: BlobIndex) {
+    this.shop = shop;
+    this.index = index;
+    this.reader = new BlobReader(shop.store, shop.keyring, index);
+    this.flags = new Uint8Array(index.claims.shared.known);
+    const { records, trust } = shop.reconciled;
+    for (const { name, record, signer } of records)
+      if (record.type === 'damaged' && trust.countsAsFull(signer, name))
+        for (const { id } of record.blobs) this.givenUp.add(latin1(id));
+  }
+
+  /**
+   * Goes over everything that the snapshots need.
+   * @throws UserError naming the snapshot whose listing cannot be read: what it needs is then unknown
+   */
+  static async find(shop: Workshop, index: BlobIndex): Promise<LiveBlobs> {
+    const live = new LiveBlobs(shop, index);
+    await live.markSnapshots();
+    await live.markContents();
+    return live;
+  }
+
+  private async markSnapshots(): Promise<void> {
+    const { catalog, context } = this.shop;
+    for (const row of catalog.snapshots.all()) {
+      context.signal.throwIfAborted();
+      const { listing } = row;
+      if (listing === undefined) continue;
+      try {
+        // The catalog holds the entries of what is applied; of anything else the segments have to be read.
+        await this.markListing(listing.id, listing.depth, !row.applied);
+      } catch (error) {
+        if (!(error instanceof FormatError || error instanceof UserError)) throw error;
+        // A foreign snapshot may refer to anything; it is kept as far as it goes.
+        if (row.state === 'foreign') {
+          context.report.warn(`the foreign snapshot ${row.name.slice(0, 8)} is not whole: ${error.message}`);
+          continue;
+        }
+        throw new UserError(
+          ExitCode.failed,
+          `cannot tell what snapshot ${row.name.slice(0, 8)} of ${row.sourceName} needs, so nothing is pruned, ${objectPath('snapshots', row.name)} (${error.message}); run 'backup-ninja check --repair', or forget the snapshot`,
+          { cause: error },
+        );
+      }
+    }
+  }
+
+  private async markListing(id: Uint8Array, depth: number, withContents: boolean): Promise<void> {
+    const isNew = this.mark(id, 0);
+    if (depth > 0) {
+      if (!isNew && !withContents) return;
+      if (this.isGivenUp(id)) return;
+      const node = decodeListingNode(await this.reader.read('listing', id));
+      for (const child of node.children) await this.markListing(child.id, depth - 1, withContents);
+      return;
+    }
+    if (!withContents || this.isGivenUp(id)) return;
+    const segment = decodeSegment(await this.reader.read('listing', id));
+    for (let i = 0; i < segment.length; i++) {
+      const entry = segment.entry(i);
+      await this.markContent(entry);
+      if (entry.replaced !== undefined) await this.markContent(entry.replaced);
+    }
+  }
+
+  private async markContents(): Promise<void> {
+    let turn = 0;
+    for (const content of this.shop.catalog.query.contents()) {
+      if ((++turn & 0xfff) === 0) this.shop.context.signal.throwIfAborted();
+      if (content.depth === 0) this.markAll(content.ids);
+      else await this.markOrStop(content);
+    }
+  }
+
+  private async markOrStop(content: Needed): Promise<void> {
+    try {
+      await this.markContent(content);
+    } catch (error) {
+      if (!(error instanceof FormatError || error instanceof UserError)) throw error;
+      throw new UserError(
+        ExitCode.failed,
+        `a chunk list of the store cannot be read, so nothing is pruned (${error.message}); run 'backup-ninja check', which names the files that need it, then 'check --repair'`,
+        { cause: error },
+      );
+    }
+  }
+
+  private async markContent({ depth, ids }: Needed): Promise<void> {
+    if (depth === 0) {
+      this.markAll(ids);
+      return;
+    }
+    for (let at = 0; at < ids.length; at += BLOB_ID_LENGTH) {
+      const id = ids.subarray(at, at + BLOB_ID_LENGTH);
+      // What lies below a node that is marked has been marked with it.
+      if (!this.mark(id, 0) || this.isGivenUp(id)) continue;
+      const node = decodeChunkListNode(await this.reader.read('chunk-list', id));
+      await this.markContent({ depth: depth - 1, ids: node.ids });
+    }
+  }
+
+  private markAll(ids: Uint8Array): void {
+    for (let at = 0; at < ids.length; at += BLOB_ID_LENGTH) if (holeLength(ids, at) === undefined) this.mark(ids, at);
+  }
+
+  /** Marks a blob as needed; false if it was marked before. */
+  private mark(ids: Uint8Array, at: number): boolean {
+    const number = this.index.claims.find(ids, at);
+    if (number < 0) {
+      this.missing++;
+      return true;
+    }
+    if (this.flags[number] === 1) return false;
+    this.flags[number] = 1;
+    return true;
+  }
+
+  private isGivenUp(id: Uint8Array): boolean {
+    return this.givenUp.size > 0 && this.givenUp.has(latin1(id));
+  }
+}
+
+function latin1(id: Uint8Array): string {
+  return Buffer.from(id.buffer, id.byteOffset, id.length).latin1Slice();
+}

@@ -1,0 +1,147 @@
+import { ExitCode, UserError } from '../../errors.js';
+import { objectPath } from '../../store/index.js';
+import { BlobIndex, indexFile, readable } from '../blob-index.js';
+import type { PruneOptions } from '../types.js';
+import { dropLeftovers } from './drop.js';
+import { dropIndexes, renewIndexes } from './indexes.js';
+import { LiveBlobs } from './live-blobs.js';
+import { PackCopier } from './pack-copier.js';
+import { type PackUse, type PlanRules, type PrunePlan, planPrune } from './prune-plan.js';
+import { adoptStrangePacks, NOBODY, openPacks } from './strange-packs.js';
+import type { Workshop } from './workshop.js';
+
+/** Space given back by default, and after commands that forget. */
+export const DEFAULT_UNUSED: PruneOptions['maxUnused'] = { share: 0.05 };
+
+/** Key of the catalog's note which packs must be rewritten if anything in them is unused: they hold what was purged. */
+const FORCED = 'packs_to_rewrite';
+
+/** What pruning did. */
+export interface Pruned {
+  packsDeleted: number;
+  packsRewritten: number;
+}
+
+/** Notes that packs hold bytes that must leave the store. Kept until a prune has seen to it. */
+export function forceRewriting(shop: Workshop, packs: Iterable<string>): void {
+  const names = new Set([...forcedPacks(shop), ...packs]);
+  shop.catalog.setMeta(FORCED, JSON.stringify([...names]));
+}
+
+function forcedPacks(shop: Workshop): Set<string> {
+  return new Set(JSON.parse(shop.catalog.getMeta(FORCED) ?? '[]') as string[]);
+}
+
+/**
+ * Gives back the space of what no snapshot needs, in a store that this run has for itself.
+ *
+ * New packs, then the index that names them, are durable before anything goes; an index that names a pack goes before
+ * the pack. So whenever this is killed, everything needed is there and found, and the next prune goes on from there.
+ */
+export async function pruneExclusive(shop: Workshop, maxUnused: PruneOptions['maxUnused']): Promise<Pruned> {
+  refuseUnreadable(shop);
+  await dropLeftovers(shop);
+  await adoptStrangePacks(shop);
+  const index = BlobIndex.load(shop.catalog, indexFile(shop.context.config.tableDir), readable);
+  try {
+    const live = await LiveBlobs.find(shop, index);
+    warnOfMissing(shop, live.missing);
+    const { plan, changed } = await surePlan(shop, index, live, { maxUnused, forced: forcedPacks(shop) });
+    return await carryOut(shop, index, plan, changed);
+  } finally {
+    index.close();
+    shop.context.report.done();
+  }
+}
+
+/** An object that cannot be read may need anything, or say anything: nothing goes before somebody has looked at it. */
+export function refuseUnreadable({ reconciled }: Workshop): void {
+  const setAside = new Set<string>();
+  for (const { name, record, signer } of reconciled.records)
+    if (record.type === 'damaged' && reconciled.trust.countsAsFull(signer, name))
+      for (const path of record.objects) setAside.add(path);
+  const bad = reconciled.unreadable.find(({ path, foreign }) => !foreign && !setAside.has(path));
+  if (bad !== undefined)
+    throw new UserError(
+      ExitCode.failed,
+      `an object of the store cannot be read, so nothing is pruned, ${bad.path} (${bad.message}); restore it from a copy of the store, or run 'backup-ninja check --repair' to set it aside`,
+    );
+}
+
+export function warnOfMissing({ context }: Workshop, missing: number): void {
+  if (missing > 0) context.attention(`${missing} blob(s) that snapshots need are in no pack; run 'backup-ninja check'`);
+}
+
+/**
+ * A plan that relies on nothing that was not opened: copies that it keeps for others to go are opened now, and if they
+ * are damaged, planned anew without them.
+ */
+async function surePlan(
+  shop: Workshop,
+  index: BlobIndex,
+  live: LiveBlobs,
+  rules: Pick<PlanRules, 'maxUnused' | 'forced'>,
+): Promise<{ plan: PrunePlan; changed: Set<string> }> {
+  const suspect = new Set<string>();
+  const assured = new Set<string>();
+  for (;;) {
+    const plan = planPrune(shop, index, live, {
+      ...rules,
+      suspect,
+      isAssured: (row) => row.opened || row.verified !== undefined || assured.has(row.name),
+    });
+    // What is not damaged in a rehearsal is not read: it would take as long as the prune itself.
+    const unknown = plan.stay.filter(
+      ({ row }) => row.writer === NOBODY && !row.opened && !assured.has(row.name) && !suspect.has(row.name),
+    );
+    const toOpen = [...new Set([...plan.assure, ...unknown])];
+    if (shop.isRehearsal || toOpen.length === 0) return { plan, changed: assured };
+    const wrong = await openPacks(shop, toOpen);
+    for (const { row } of toOpen) (wrong.includes(row.name) ? suspect : assured).add(row.name);
+  }
+}
+
+async function carryOut(shop: Workshop, index: BlobIndex, plan: PrunePlan, changed: Set<string>): Promise<Pruned> {
+  const { catalog, store, context } = shop;
+  const rewritten = await rewrite(shop, index, plan);
+  const going = [...plan.remove, ...rewritten];
+  const goingNames = new Set(going.map(({ row }) => row.name));
+  const superseded = await renewIndexes(shop, await store.list('index'), goingNames, changed);
+  catalog.packs.remove(goingNames);
+  await dropIndexes(shop, superseded);
+  let done = 0;
+  context.report.start('deleting packs', { files: goingNames.size });
+  for (const name of goingNames) {
+    await store.delete(objectPath('packs', name));
+    context.report.progress({ files: ++done });
+  }
+  catalog.setMeta(FORCED, undefined);
+  return { packsDeleted: plan.remove.length, packsRewritten: rewritten.length };
+}
+
+/** Moves the live blobs of packs into new ones. Returns the packs that may go. */
+async function rewrite(shop: Workshop, index: BlobIndex, plan: PrunePlan): Promise<PackUse[]> {
+  const { context } = shop;
+  const done: PackUse[] = [];
+  context.report.start('rewriting packs', { files: plan.rewrite.length });
+  for (const kind of ['data', 'meta'] as const) {
+    const uses = plan.rewrite.filter(({ row }) => row.kind === kind);
+    if (uses.length === 0) continue;
+    const copier = new PackCopier(shop, index, kind);
+    try {
+      for (const use of uses) {
+        if (await copier.copy(use, plan.states)) done.push(use);
+        else
+          context.attention(
+            `damaged, so it stays: ${objectPath('packs', use.row.name)}; run 'backup-ninja check --read-data'`,
+          );
+        context.report.progress({ files: done.length });
+      }
+      await copier.finish();
+    } catch (error) {
+      await copier.abandon();
+      throw error;
+    }
+  }
+  return done;
+}
