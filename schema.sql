@@ -173,5 +173,5 @@ CREATE TABLE staged_unsettled (
 -- Indexes below this line are built after a rebuild has filled the tables.
 -- deferred
 CREATE UNIQUE INDEX IF NOT EXISTS history_by_key ON history (source, key, from_seq, to_seq);
-CREATE INDEX IF NOT EXISTS history_by_from ON history (source, from_seq);
-CREATE INDEX IF NOT EXISTS history_by_to ON history (source, to_seq);
+CREATE INDEX IF NOT EXISTS history_by_from ON history (source, from_seq, to_seq);
+CREATE INDEX IF NOT EXISTS history_by_to ON history (source, to_seq, from_seq);

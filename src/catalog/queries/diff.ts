@@ -22,26 +22,39 @@ interface End {
   entry(): Entry;
 }
 
-/** Up to this many versions are sorted in memory; beyond, the history is read in key order. */
+/** So many versions are sorted in memory; with more, the history is read in key order. */
 const SORTED_IN_MEMORY = 100_000;
+
+/** The stretch of snapshots between the two that are compared. */
+interface Stretch {
+  source: SourceId;
+  low: number;
+  high: number;
+  range: KeyRange;
+  sortedInMemory: number;
+}
 
 /**
  * What differs between two snapshots, in key order. Within one lineage only versions that begin or end between the two
  * are looked at; snapshots of different ones are walked side by side.
  * @param under only this path and what lies below it
  */
-export function* differences(db: Db, a: SnapshotRow, b: SnapshotRow, under?: ByteString): Generator<Difference> {
+export function* differences(
+  db: Db,
+  a: SnapshotRow,
+  b: SnapshotRow,
+  under?: ByteString,
+  sortedInMemory = SORTED_IN_MEMORY,
+): Generator<Difference> {
   const range = under === undefined ? ALL_KEYS : atOrBelow(under);
   if (a.source !== b.source) {
     yield* sideBySide(db, a, b, range);
     return;
   }
   const [low, high] = a.seq <= b.seq ? [a, b] : [b, a];
-  const ended = endedBetween(db, a.source, low.seq, high.seq, range);
-  const begun = merge(
-    begunAndEnded(db, a.source, low.seq, high.seq, range),
-    begunAndActive(db, a.source, low.seq, high.seq, range),
-  );
+  const stretch = { source: a.source, low: low.seq, high: high.seq, range, sortedInMemory };
+  const ended = endedBetween(db, stretch);
+  const begun = merge(begunAndEnded(db, stretch), begunAndActive(db, stretch));
   for (const [key, older, newer] of join(ended, begun)) {
     const [before, after] = low === a ? [older, newer] : [newer, older];
     yield* difference(key, before?.entry(), after?.entry());
@@ -49,7 +62,8 @@ export function* differences(db: Db, a: SnapshotRow, b: SnapshotRow, under?: Byt
 }
 
 /** Versions that `low` has and `high` does not. */
-function endedBetween(db: Db, source: SourceId, low: number, high: number, range: KeyRange): Iterable<End> {
+function endedBetween(db: Db, stretch: Stretch): Iterable<End> {
+  const { source, low, high, range, sortedInMemory } = stretch;
   const rows = db.all<{ id: number; key: string }>(
     `SELECT id, key FROM history INDEXED BY history_by_to
      WHERE source = ? AND to_seq >= ? AND to_seq < ? AND from_seq <= ? LIMIT ?`,
@@ -57,15 +71,16 @@ function endedBetween(db: Db, source: SourceId, low: number, high: number, range
     low,
     high,
     low,
-    SORTED_IN_MEMORY,
+    sortedInMemory,
   );
-  if (rows.length === SORTED_IN_MEMORY)
+  if (rows.length === sortedInMemory)
     return inKeyOrder(db, source, range, (from, to) => from <= low && to >= low && to < high);
   return sorted(db, rows, range);
 }
 
 /** Versions that began after `low`, and ended but not before `high`. */
-function begunAndEnded(db: Db, source: SourceId, low: number, high: number, range: KeyRange): Iterable<End> {
+function begunAndEnded(db: Db, stretch: Stretch): Iterable<End> {
+  const { source, low, high, range, sortedInMemory } = stretch;
   const rows = db.all<{ id: number; key: string }>(
     `SELECT id, key FROM history INDEXED BY history_by_from
      WHERE source = ? AND from_seq > ? AND from_seq <= ? AND to_seq >= ? LIMIT ?`,
@@ -73,15 +88,15 @@ function begunAndEnded(db: Db, source: SourceId, low: number, high: number, rang
     low,
     high,
     high,
-    SORTED_IN_MEMORY,
+    sortedInMemory,
   );
-  if (rows.length === SORTED_IN_MEMORY)
+  if (rows.length === sortedInMemory)
     return inKeyOrder(db, source, range, (from, to) => from > low && from <= high && to >= high);
   return sorted(db, rows, range);
 }
 
 /** Active versions that began after `low` and not after `high`. */
-function* begunAndActive(db: Db, source: SourceId, low: number, high: number, range: KeyRange): Generator<End> {
+function* begunAndActive(db: Db, { source, low, high, range }: Stretch): Generator<End> {
   const rows = db.all<FromsRow & { id: number; entries: number }>(
     `SELECT id, entries, min_from, max_from, froms FROM segments INDEXED BY segments_by_key
      WHERE source = ? AND first_key < ? AND max_from > ? AND min_from <= ? ORDER BY first_key`,
