@@ -65,6 +65,7 @@ const loaders: { [N in VerbName]?: () => Promise<Verbs[N]> } = {
   keyRemove: async () => (await import('../archive/key.js')).keyRemove,
   keyChangePassphrase: async () => (await import('../archive/key.js')).keyChangePassphrase,
   keyRecovery: async () => (await import('../archive/key.js')).keyRecovery,
+  status: async () => (await import('../archive/status.js')).status,
   importLegacy: async () => (await import('../archive/import.js')).importLegacy,
 };
 
