@@ -32,9 +32,9 @@ export function rootPath(text: string): ByteString {
   return osKind === 'windows' ? toStored(path) : path;
 }
 
-/** The path alone. */
-export function literalRoot(path: ByteString): Candidate {
-  return candidateOf(resolvePath(path));
+/** The path alone; `directories` as in `resolvePath`. */
+export function literalRoot(path: ByteString, directories?: Set<ByteString>): Candidate {
+  return candidateOf(resolvePath(path, directories));
 }
 
 /**

@@ -12,7 +12,7 @@ import { type ByteString, fromBytes, toBytes } from '../bytes.js';
 
 /** Whether there is anything in a path that a glob would take as more than itself. */
 export function isGlob(path: ByteString): boolean {
-  return fastGlob.isDynamicPattern(path, OPTIONS);
+  return path !== '' && fastGlob.isDynamicPattern(path, OPTIONS);
 }
 
 /** The directory below which the pattern's first wildcard is. */

@@ -2,7 +2,8 @@ import type { ByteString } from '../bytes.js';
 import { closeFd, openParent, readLinkAt, StatBuffer, statAt } from '../platform/index.js';
 import { childKey, keyOf, parentKey, pathOf } from './keys.js';
 
-const MOST_LINKS = 40;
+/** After so many symlinks the kernel, too, takes it for a circle. */
+const MOST_HOPS = 40;
 
 /** Where a path leads. */
 export interface Resolved {
@@ -15,14 +16,18 @@ export interface Resolved {
   isDirectory: boolean;
 }
 
-/** Follows all symlinks of an absolute path, and tells which. A circle of links leads to where it was noticed. */
-export function resolvePath(path: ByteString): Resolved {
+/**
+ * Follows all symlinks of an absolute path, and tells which. A circle of links leads to where it was noticed.
+ * @param directories keys that are known to be directories and no symlinks; more are added.
+ */
+export function resolvePath(path: ByteString, directories = new Set<ByteString>()): Resolved {
   const stat = new StatBuffer();
   const links: ByteString[] = [];
   let key: ByteString = '';
   let left = keyOf(path).split('\0');
   let exists: boolean | undefined = true;
   let isDirectory = true;
+  let hops = 0;
   while (left.length > 0) {
     const [name, ...rest] = left;
     left = rest;
@@ -32,19 +37,21 @@ export function resolvePath(path: ByteString): Resolved {
       continue;
     }
     const at = childKey(key, name);
-    if (exists === true) {
+    if (exists === true && !directories.has(at)) {
       const target = lookAt(at, stat);
       if (target === null || target === undefined) exists = target === null ? false : undefined;
       else {
         isDirectory = stat.isDirectory;
-        if (target !== '' && links.length < MOST_LINKS) {
+        if (isDirectory) directories.add(at);
+        if (target !== '' && hops < MOST_HOPS) {
+          hops++;
           if (!links.includes(at)) links.push(at);
           left = [...target.split('/'), ...left];
           if (target.startsWith('/')) key = '';
           continue;
         }
       }
-    }
+    } else if (exists === true) isDirectory = true;
     key = at;
   }
   return { key, links, exists, isDirectory: exists === true && isDirectory };

@@ -192,7 +192,8 @@ class Planning {
       }
       for (const candidate of candidates) this.#planArgument(candidate);
     }
-    for (const path of filesFrom) this.#planArgument(literalRoot(path));
+    const directories = new Set<ByteString>();
+    for (const path of filesFrom) this.#planArgument(literalRoot(path, directories));
     // Roots of the config inside are not merely part of what is around them: they may be excluded there, or another mount.
     for (const root of this.#configured.values()) {
       if (this.#containerOf(root.key) !== undefined) this.#scanConfigured(root);

@@ -240,7 +240,7 @@ class Walker {
         if (set !== undefined) excludes = withIgnoreFile(excludes, set);
       } catch (error) {
         const reason = `cannot be read, so nothing is left out by it: ${reasonOf(error)}`;
-        if (this.#queue.length === 0) this.#queue.push(entry);
+        if (!this.#queue.includes(entry)) this.#queue.push(entry);
         this.#queue.push({ kind: 'failed', key: childKey(key, IGNORE_FILE), reason });
       }
     }
@@ -248,7 +248,9 @@ class Walker {
     const rootDev = root === undefined ? frame.rootDev : place.dev;
     const ownNames = plan.ownFiles.namesIn(key);
     this.#stack.push(new Frame({ key, entries, fd, ino: inodeOf(stat), place, excludes, rootDev, ownNames, hasRoots }));
-    return this.#queue.length === 0 ? entry : undefined;
+    if (this.#queue.length === 0) return entry;
+    if (!this.#queue.includes(entry)) this.#queue.push(entry);
+    return undefined;
   }
 
   /** Why a directory is not entered, if it is where another file system begins that is not wanted. */
