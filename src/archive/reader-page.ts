@@ -1,3 +1,8 @@
+import { existsSync, readFileSync } from 'node:fs';
+
+/** Where `npm run build` puts the page: beside src in dist; from the sources, in the dist that was built last. */
+const PLACES = ['../../restore.html', '../../dist/restore.html'];
+
 /** The text that lies in every store for whoever finds it. */
 export function storeReadme(): Uint8Array {
   return Buffer.from(
@@ -8,14 +13,20 @@ export function storeReadme(): Uint8Array {
       'Every file in packs, index, snapshots, records, tombstones, keys and certs is named by',
       'the SHA-256 checksum of its bytes, so copies can be verified with sha256sum, without a key.',
       '',
-      'To get files back you need a key file, a passphrase or the recovery key of this store, and',
-      'the program (npm install -g backup-ninja; backup-ninja restore --help).',
+      'To get files back you need a key file, the passphrase or the recovery key of this store, and',
+      'one of these:',
+      '',
+      '- The program: npm install -g backup-ninja; backup-ninja restore --help',
+      '- restore.html, in this folder: open it in a browser and choose this folder. It needs no network',
+      '  and no program. First compare its SHA-256 with the one on the recovery sheet.',
+      '- Any reader written after docs/FORMAT.md of the program, which describes every byte.',
       '',
     ].join('\n'),
   );
 }
 
-/** The page that reads a store in a browser, if this build has one. */
+/** The page that reads a store in a browser; undefined where nothing was built. Recovery sheets name its SHA-256. */
 export function readerPage(): Uint8Array | undefined {
-  return undefined;
+  const place = PLACES.map((path) => new URL(path, import.meta.url)).find((url) => existsSync(url));
+  return place === undefined ? undefined : readFileSync(place);
 }
