@@ -159,7 +159,7 @@ test('random edits, snapshots, forgets and purges equal a naive model and a rebu
       anew.close();
       catalog.close();
     }),
-    { numRuns: 120 },
+    { numRuns: 80 },
   );
 }, 60_000);
 
