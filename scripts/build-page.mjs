@@ -1,7 +1,7 @@
 // Makes dist/restore.html: the portable reader and its page in one file that needs nothing else. The same sources give the
 // same bytes, so that the recovery sheet can name the page's SHA-256.
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
@@ -29,7 +29,9 @@ const html = readFileSync(page('page.html'), 'utf8').replace(
 );
 
 mkdirSync(fileURLToPath(new URL('../dist', import.meta.url)), { recursive: true });
-writeFileSync(out, html);
+// Others may be reading the page of the build before.
+writeFileSync(`${out}.${process.pid}`, html);
+renameSync(`${out}.${process.pid}`, out);
 console.log(
   `restore.html: ${Math.ceil(html.length / 1024)} KiB, SHA-256 ${createHash('sha256').update(html).digest('hex')}`,
 );

@@ -236,6 +236,7 @@ function dateOf(time: bigint): string {
 }
 
 function sizeOf(bytes: number): string {
+  if (bytes === 1) return '1 byte';
   const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
   const step = bytes < 1024 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1);
   return `${(bytes / 1024 ** step).toLocaleString(undefined, { maximumFractionDigits: step === 0 ? 0 : 1 })} ${units[step]}`;
