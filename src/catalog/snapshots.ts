@@ -51,7 +51,7 @@ export interface SourceRow {
 
 /** What decides on a snapshot's lineage. */
 export type LineageFacts = Pick<SnapshotInput, 'name' | 'seq'> &
-  Partial<Pick<SnapshotInput, 'parent' | 'catalogId' | 'replaces'>>;
+  Partial<Pick<SnapshotInput, 'parent' | 'catalogId' | 'replaces' | 'kind'>>;
 
 /** The snapshots of the store that the catalog knows, and their sources. */
 export class Snapshots {
@@ -77,7 +77,9 @@ export class Snapshots {
         sourceName,
       );
       const candidate = this.replacedSource(facts) ?? this.parentSource(sourceName, facts) ?? lineages[0]?.id;
-      if (candidate !== undefined && this.fits(candidate, facts)) return { source: candidate, opened: false };
+      // A kept snapshot has no place in the order: it belongs to a lineage, and follows none.
+      const fits = candidate !== undefined && (facts.kind === 'kept' || this.fits(candidate, facts));
+      if (fits) return { source: candidate, opened: false };
       const lineage = lineages.length === 0 ? 0 : lineages[lineages.length - 1].lineage + 1;
       const { id } = this.db.run('INSERT INTO sources (name, lineage) VALUES (?, ?)', sourceName, lineage);
       return { source: id, opened: lineage > 0 };
