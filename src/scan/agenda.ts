@@ -1,7 +1,7 @@
 import type { ByteString } from '../bytes.js';
 import type { Gap } from './frame.js';
 import type { ScanItem } from './items.js';
-import { afterKey, afterSubtree, ancestorsOf, isBelow } from './keys.js';
+import { afterKey, afterSubtree, ancestorsOf, isBelow, nextName } from './keys.js';
 import type { ScanPlan, ScanRoot } from './plan.js';
 import type { Rule } from './rules.js';
 
@@ -30,6 +30,17 @@ export class Agenda {
   /** Whether a root that has still to come is below a directory. */
   hasRootsBelow(directory: ByteString): boolean {
     return this.root !== undefined && isBelow(this.root.key, directory);
+  }
+
+  /** Names in a directory that are roots still to come, or lead to such. */
+  waysBelow(directory: ByteString): Set<ByteString> {
+    const names = new Set<ByteString>();
+    for (let i = this.#next; i < this.#plan.roots.length; i++) {
+      const { key } = this.#plan.roots[i];
+      if (!isBelow(key, directory)) break;
+      names.add(nextName(key, directory));
+    }
+    return names;
   }
 
   /**
@@ -77,6 +88,14 @@ export class Agenda {
     this.queue.push({ kind: 'keep', key: gap.from, end: key, reason: gap.reason, error: gap.error, root: gap.root });
     gap.error = false;
     gap.from = behind;
+  }
+
+  /** Passes over what belongs to the backup itself, and roots in it. */
+  skipOwn(key: ByteString, isAsked: boolean): void {
+    const reason = 'belongs to the backup itself (store or table_dir): never saved';
+    if (isAsked) this.queue.push({ kind: 'failed', key, reason });
+    else this.reportExcluded(key, reason, undefined);
+    while (this.hasRootsBelow(key)) this.advance();
   }
 
   /** Says that something is left out, if that is wanted. */

@@ -43,18 +43,17 @@ export function explain(plan: ScanPlan, path: ByteString): Explanation {
   for (const root of plan.roots) {
     if (root.mode !== 'scan' || !isWithin(key, root.key)) continue;
     // A root within another is part of that one's walk, unless that does not come to it.
-    if (answer?.saved === true || (answer !== undefined && !isWithin(root.key, keyOf(answer.at)))) continue;
+    if (answer !== undefined && (answer.saved || !isBelow(root.key, keyOf(answer.at)))) continue;
     answer = { saved: true, reason: `in the backup root ${toDisplay(pathOf(root.key))}`, at: pathOf(root.key) };
     for (const step of new Way(plan, root, key).steps()) {
       answer = step;
       if (!step.saved) break;
     }
   }
-  if (answer !== undefined) return answer;
-  if (plan.roots.some((root) => isBelow(root.key, key))) {
+  if (answer?.saved !== true && plan.roots.some((root) => isBelow(root.key, key))) {
     return { saved: true, reason: 'a directory above a backup root: its entry is saved', at: pathOf(key) };
   }
-  return { saved: false, reason: 'not in any backup root', at: pathOf(key) };
+  return answer ?? { saved: false, reason: 'not in any backup root', at: pathOf(key) };
 }
 
 class Way {

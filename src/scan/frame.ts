@@ -41,6 +41,8 @@ export class Frame implements Place {
   readonly ownNames: ReadonlySet<ByteString> | undefined;
   /** Whether there were roots below it when it was entered. */
   readonly hasRoots: boolean;
+  /** Whether it is a cache to be left out: only its tag, and what leads to roots, is among the entries. */
+  readonly isCache: boolean;
   /** Not listed: what stays of it. Closed by the frame that opened it. */
   readonly gap: Gap | null;
   readonly ownsGap: boolean;
@@ -55,6 +57,7 @@ export class Frame implements Place {
     rootDev?: number;
     ownNames?: ReadonlySet<ByteString>;
     hasRoots?: boolean;
+    isCache?: boolean;
     gap?: Gap | null;
     ownsGap?: boolean;
   }) {
@@ -70,6 +73,7 @@ export class Frame implements Place {
     this.rootDev = parts.rootDev ?? -1;
     this.ownNames = parts.ownNames;
     this.hasRoots = parts.hasRoots ?? false;
+    this.isCache = parts.isCache ?? false;
     this.gap = parts.gap ?? null;
     this.ownsGap = parts.ownsGap ?? false;
   }

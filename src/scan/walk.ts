@@ -1,11 +1,8 @@
 import type { ByteString } from '../bytes.js';
 import {
-  CWD,
   closeFd,
   type DirEntry,
   FileType,
-  openParent,
-  osKind,
   readDirectory,
   readLinkAt,
   StatBuffer,
@@ -23,14 +20,15 @@ import {
   rootExcludes,
   withIgnoreFile,
 } from './excludes.js';
-import { Frame, findName, type Gap, type Place } from './frame.js';
+import { Frame, findName, type Gap } from './frame.js';
 import { deviceOf, inodeOf, ScanEntry, type ScanItem } from './items.js';
-import { afterSubtree, childKey, isBelow, nextName, pathOf } from './keys.js';
+import { afterSubtree, childKey, pathOf } from './keys.js';
 import { Mounts } from './mounts.js';
 import type { ScanPlan, ScanRoot } from './plan.js';
-import { excludesAbove } from './root-excludes.js';
+import { reasonOf } from './reasons.js';
 import type { Rule } from './rules.js';
 import { FrameStack } from './stack.js';
+import { Ways } from './ways.js';
 
 /** How often something is looked at that is another thing each time. */
 const MOST_LOOKS = 5;
@@ -60,6 +58,7 @@ class Walker {
   readonly #agenda: Agenda;
   readonly #queue: ScanItem[];
   readonly #stack = new FrameStack();
+  readonly #ways: Ways;
   readonly #stat = new StatBuffer();
   readonly #opened = new StatBuffer();
   readonly #mounts = new Mounts();
@@ -69,7 +68,10 @@ class Walker {
     this.#agenda = new Agenda(plan);
     this.#queue = this.#agenda.queue;
     plan.rootsRead = 0;
-    if (plan.roots.length > 0) this.#begin();
+    this.#ways = new Ways(plan, this.#agenda, this.#stack, (place, name, root) =>
+      this.#visit(place, name, root.key, FileType.unknown, root),
+    );
+    this.#ways.begin();
   }
 
   next(): ScanItem | undefined {
@@ -77,7 +79,7 @@ class Walker {
       if (this.#queue.length > 0) return this.#queue.shift();
       const frame = this.#stack.top;
       if (frame === undefined) return undefined;
-      if (frame.entries === null) this.#followWays(frame);
+      if (frame.entries === null) this.#ways.follow(frame);
       else {
         const entry = this.#step(frame, frame.entries);
         if (entry !== undefined) return entry;
@@ -108,7 +110,9 @@ class Walker {
       }
     }
     frame.next++;
-    if (root !== undefined && root.mode !== 'scan') this.#passBy(frame, name, root);
+    if (root !== undefined && frame.isCache) this.#ways.takeRoot(frame, frame.fd, name, root);
+    else if (root !== undefined && root.mode !== 'scan') this.#ways.passBy(frame, name, root);
+    else if (frame.isCache && name !== CACHE_TAG) this.#ways.passThrough(frame, name, key, null, false);
     else return this.#visit(frame, name, key, type, root);
     return undefined;
   }
@@ -208,7 +212,7 @@ class Walker {
       const reason = `cannot be read: ${reasonOf(error)}`;
       this.#queue.push(new ScanEntry(key, stat, frame.placeOf(stat, key).mountKey, undefined));
       const gap: Gap = { from: key, end: afterSubtree(key), reason, error: true, root: root !== undefined };
-      this.#followFrom(key, frame.placeOf(stat, key), gap);
+      this.#ways.from(key, frame.placeOf(stat, key), gap);
       return undefined;
     }
     stat.copyFrom(this.#opened);
@@ -223,15 +227,12 @@ class Walker {
     }
     const place = frame.placeOf(stat, key);
     const entry = new ScanEntry(key, stat, place.mountKey, undefined);
-    if (plan.excludeCaches && findName(entries, CACHE_TAG) >= 0 && hasCacheTag(fd)) {
+    const isCache = plan.excludeCaches && findName(entries, CACHE_TAG) >= 0 && hasCacheTag(fd);
+    if (isCache) {
       this.#queue.push(entry);
       this.#agenda.reportExcluded(key, `marked as a cache by ${CACHE_TAG}: its content is left out`, undefined);
-      if (this.#agenda.hasRootsBelow(key)) {
-        closeFd(fd);
-        this.#followFrom(key, place, null);
-        return undefined;
-      }
-      entries = entries.filter((item) => item.name === CACHE_TAG);
+      const ways = this.#agenda.waysBelow(key);
+      entries = entries.filter((item) => item.name === CACHE_TAG || ways.has(item.name));
     }
     let excludes = key === '' ? rootExcludes(plan.rules) : descend(frame.excludes, name);
     if (findName(entries, IGNORE_FILE) >= 0) {
@@ -247,7 +248,9 @@ class Walker {
     const hasRoots = this.#agenda.hasRootsBelow(key);
     const rootDev = root === undefined ? frame.rootDev : place.dev;
     const ownNames = plan.ownFiles.namesIn(key);
-    this.#stack.push(new Frame({ key, entries, fd, ino: inodeOf(stat), place, excludes, rootDev, ownNames, hasRoots }));
+    this.#stack.push(
+      new Frame({ key, entries, fd, ino: inodeOf(stat), place, excludes, rootDev, ownNames, hasRoots, isCache }),
+    );
     if (this.#queue.length === 0) return entry;
     if (!this.#queue.includes(entry)) this.#queue.push(entry);
     return undefined;
@@ -282,149 +285,24 @@ class Walker {
   // ---- What is left out ----
 
   #skipOwn(key: ByteString, root: ScanRoot | undefined): undefined {
-    if (root !== undefined) {
-      this.#queue.push({
-        kind: 'failed',
-        key,
-        reason: 'belongs to the backup itself (store or table_dir): never saved',
-      });
-    } else
-      this.#agenda.reportExcluded(key, 'belongs to the backup itself (store or table_dir): never saved', undefined);
-    while (this.#agenda.hasRootsBelow(key)) this.#agenda.advance();
+    this.#agenda.skipOwn(key, root !== undefined);
   }
 
   #exclude(frame: Frame, name: ByteString, key: ByteString, rule: Rule): undefined {
     this.#agenda.reportExcluded(key, 'excluded by a rule', rule);
     if (!this.#agenda.hasRootsBelow(key)) return;
     // Not so the roots in it that are named literally, and the directories on the way to them.
-    let found = false;
-    try {
-      found = tryStatAt(frame.fd, name, this.#stat);
-    } catch {
-      // the roots' own turn will tell
-    }
-    if (!found) this.#agenda.takeUnlisted(key, afterSubtree(key));
-    else {
-      const place = frame.placeOf(this.#stat, key);
-      this.#queue.push(new ScanEntry(key, this.#stat, place.mountKey, undefined));
-      this.#followFrom(key, place, null);
-    }
+    this.#ways.passThrough(frame, name, key, null, false);
   }
 
   #skip(frame: Frame, key: ByteString, reason: string, root: ScanRoot | undefined): undefined {
     const place = frame.placeOf(this.#stat, key);
     this.#queue.push(new ScanEntry(key, this.#stat, place.mountKey, undefined));
     this.#queue.push({ kind: root === undefined ? 'skipped' : 'failed', key, reason });
-    this.#followFrom(key, place, null);
-  }
-
-  // ---- Ways to roots, through directories that are not listed ----
-
-  #begin(): void {
-    const nowhere = new Frame({ key: '', entries: [], fd: CWD, place: NOWHERE });
-    const root = this.#agenda.root!;
-    if (root.key === '' && root.mode === 'scan') {
-      this.#agenda.advance();
-      const entry = this.#visit(nowhere, '/', '', FileType.directory, root);
-      if (entry !== undefined) this.#queue.push(entry);
-    } else if (root.key === '') {
-      this.#agenda.advance();
-      this.#passBy(nowhere, '/', root);
-    } else this.#passThrough(nowhere, '/', '', null, false);
-  }
-
-  /** Goes one step towards the next root. */
-  #followWays(frame: Frame): void {
-    const { root } = this.#agenda;
-    if (root === undefined || !isBelow(root.key, frame.key)) {
-      this.#stack.pop();
-      if (frame.gap !== null && frame.ownsGap) this.#agenda.keepGap(frame.gap, frame.gap.end, frame.gap.end);
-      return;
-    }
-    // Said before anything inside is yielded.
-    if (frame.gap !== null) this.#agenda.keepGap(frame.gap, root.key, afterSubtree(root.key));
-    const name = nextName(root.key, frame.key);
-    const key = childKey(frame.key, name);
-    if (key === root.key) this.#agenda.advance();
-    let parent: { dir: number; name: ByteString };
-    try {
-      parent = openParent(pathOf(key));
-    } catch (error) {
-      this.#miss(frame, key, root, error);
-      return;
-    }
-    const place = new Frame({
-      key: frame.key,
-      entries: [],
-      fd: parent.dir,
-      place: frame,
-      excludes: key === root.key ? excludesAbove(this.#plan.rules, root) : null,
-      ownNames: this.#plan.ownFiles.namesIn(frame.key),
-      hasRoots: true,
-    });
-    try {
-      if (key !== root.key) this.#passThrough(place, name, key, frame.gap, false);
-      else if (root.mode !== 'scan') this.#passBy(place, name, root);
-      else {
-        const entry = this.#visit(place, name, key, FileType.unknown, root);
-        if (entry !== undefined) this.#queue.push(entry);
-      }
-    } finally {
-      closeFd(parent.dir);
-    }
-  }
-
-  /** The directory above `key`, which is the next root or on the way to it, cannot be opened. */
-  #miss(frame: Frame, key: ByteString, root: ScanRoot, error: unknown): void {
-    if (key !== root.key) {
-      if (frame.gap === null) this.#agenda.keepDirectory(key);
-      this.#followFrom(key, frame, frame.gap, false);
-    } else if (root.mode !== 'scan') this.#passBy(undefined, '', root);
-    else if (isGone(error)) this.#agenda.takeMissing(key, root);
-    else this.#agenda.keepAll(key, `cannot be looked at: ${reasonOf(error)}`, root);
-  }
-
-  /** A directory on the way to a root: its entry, then the way goes on below it. */
-  #passThrough(place: Frame, name: ByteString, key: ByteString, gap: Gap | null, ownsGap: boolean): void {
-    let isDirectory = false;
-    try {
-      isDirectory = tryStatAt(place.fd, name, this.#stat) && this.#stat.isDirectory;
-    } catch {
-      // the root's own turn will tell
-    }
-    if (isDirectory && this.#plan.ownFiles.has(this.#stat)) {
-      this.#skipOwn(key, this.#agenda.root);
-      return;
-    }
-    const where = isDirectory ? place.placeOf(this.#stat, key) : place;
-    if (!isDirectory) {
-      if (gap === null) this.#agenda.keepDirectory(key);
-    } else if (key !== '' || osKind === 'posix')
-      this.#queue.push(new ScanEntry(key, this.#stat, where.mountKey, undefined));
-    this.#followFrom(key, where, gap, ownsGap);
-  }
-
-  /** A root that is not looked at in this run. */
-  #passBy(place: Frame | undefined, name: ByteString, root: ScanRoot): void {
-    if (root.mode === 'stdin') this.#queue.push({ kind: 'stdin', key: root.key });
-    else if (!this.#agenda.hasRootsBelow(root.key)) this.#agenda.keep(root.key, NOT_NOW, false);
-    else {
-      const gap: Gap = { from: root.key, end: afterSubtree(root.key), reason: NOT_NOW, error: false, root: true };
-      if (place !== undefined) this.#passThrough(place, name, root.key, gap, true);
-      else this.#followFrom(root.key, NOWHERE, gap);
-    }
-  }
-
-  /** Goes on to the roots below a directory, if there are any; closes a gap that has none. */
-  #followFrom(key: ByteString, place: Place, gap: Gap | null, ownsGap = true): void {
-    if (this.#agenda.hasRootsBelow(key)) {
-      this.#stack.push(new Frame({ key, entries: null, fd: -1, place, gap, ownsGap }));
-    } else if (gap !== null && ownsGap) this.#agenda.keepGap(gap, gap.end, gap.end);
+    this.#ways.from(key, place, null);
   }
 }
 
-const NOWHERE: Place = { dev: -1, mntId: -1, mountKey: '' };
-const NOT_NOW = 'is not part of this run';
 const EMPTY_ROOT =
   'is empty, and was not before (is its disk mounted?): what was saved of it stays; give --accept-empty if it is meant to be empty';
 
@@ -436,16 +314,4 @@ class Replaced extends Error {
 function isChange(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return error instanceof Replaced || code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP';
-}
-
-function isGone(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === 'ENOENT' || code === 'ENOTDIR';
-}
-
-/** `permission denied (EACCES)` of `EACCES: permission denied, open '/x'`. */
-export function reasonOf(error: unknown): string {
-  const { message } = error as Error;
-  const match = /^(E\w+): ([^,]+)/.exec(message);
-  return match === null ? message : `${match[2]} (${match[1]})`;
 }
