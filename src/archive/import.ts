@@ -87,11 +87,13 @@ class Import {
 
   async run(): Promise<ImportResult> {
     for (const { path, message } of this.archive.problems) this.damaged.push({ ...jsonPath(path), message });
-    const { late, runs } = this.plan;
-    if (runs.length + late.length === 0) return { snapshot: null, files: 0, versions: 0, damaged: this.damaged };
+    const nothing = { snapshot: null, files: 0, versions: 0, damaged: this.damaged };
+    const chosen = this.chosen();
+    if (chosen.length + this.plan.runs.length === 0) return nothing;
     const ingest = new Ingest(this.repository);
     try {
-      const entries = await this.takeContents(ingest);
+      const entries = await this.takeContents(ingest, chosen);
+      if (entries.size === 0 && this.lineage.head === undefined) return nothing;
       const listings = new GrowingListing(this.cutter(), (bytes) => ingest.put('listing', bytes));
       const state = new ArchiveState(this.maker, new Set(this.roots.map(({ path }) => keyOf(path))));
       const kept = this.prepareKept(ingest, entries);
@@ -106,10 +108,15 @@ class Import {
     }
   }
 
+  /** The versions to be taken over, by path. */
+  private chosen(): number[] {
+    const { runs, found, late } = this.plan;
+    return [...late, ...(found?.began ?? []), ...runs.flatMap((run) => run.began)].sort((a, b) => a - b);
+  }
+
   /** Stores the contents of the versions that are to be taken over; gives entries for those that the archive has. */
-  private async takeContents(ingest: Ingest): Promise<Map<number, Entry>> {
-    const { context, archive, plan, repository } = this;
-    const chosen = [...plan.late, ...plan.runs.flatMap((run) => run.began)].sort((a, b) => a - b);
+  private async takeContents(ingest: Ingest, chosen: readonly number[]): Promise<Map<number, Entry>> {
+    const { context, archive, repository } = this;
     const wanted = new Map<string, WantedContent>();
     for (const i of chosen) {
       const { checksum, size } = archive.versions[i];
@@ -124,11 +131,12 @@ class Import {
       progress: (files, bytes) => context.report.progress({ files, bytes, totalFiles: wanted.size }),
     });
     const entries = new Map<number, Entry>();
+    const lastRun = lastTime(archive.versions);
     for (const i of chosen) {
       const version = archive.versions[i];
       const content = contents.get(version.checksum);
       if (content instanceof ContentError) this.reportDamage(version, content);
-      else if (content !== undefined) entries.set(i, this.maker.file(version, content));
+      else if (content !== undefined) entries.set(i, this.maker.file(version, content, lastRun));
     }
     return entries;
   }
@@ -141,9 +149,9 @@ class Import {
   /** Listings of the states after the runs to come, oldest first. */
   private prepareTaken(listing: GrowingListing, state: ArchiveState, entries: ReadonlyMap<number, Entry>): Prepared[] {
     const { lineage, plan, archive, catalog } = this;
-    if (plan.runs.length > 0 && lineage.head !== undefined)
-      listing.apply(state.resume(catalog.query.entries(lineage.head)));
-    return plan.runs.map((run) => {
+    const runs = plan.found?.began.some((i) => entries.has(i)) ? [plan.found, ...plan.runs] : plan.runs;
+    if (runs.length > 0 && lineage.head !== undefined) listing.apply(state.resume(catalog.query.entries(lineage.head)));
+    return runs.map((run) => {
       listing.apply(state.advance(run, archive.versions, entries));
       return { time: run.time, ...listing.finish(), counts: { ...state.counts } };
     });
@@ -166,7 +174,8 @@ class Import {
     const { catalog, lineage, context } = this;
     let newest: string | null = null;
     for (const prepared of kept.toReversed()) {
-      const snapshot = await this.store(prepared, 'kept', 0, null);
+      // As all kept ones it belongs to a lineage by its parent, and has no place of its own in the order.
+      const snapshot = await this.store(prepared, 'kept', lineage.head?.seq ?? 1, lineage.head?.name ?? null);
       catalog.transaction(() => {
         catalog.snapshots.add(lineage.id, snapshot, 'live');
         catalog.kept.put(snapshot.name, prepared.kept ?? []);
@@ -220,6 +229,7 @@ class Import {
       tags: [],
       counts: prepared.counts,
       program: IMPORTER,
+      ...(kind === 'kept' && { partial: true }),
     };
     const snapshot = sealSnapshot(keyring, header, body);
     await store.put(objectPath('snapshots', snapshot.name), snapshot.bytes);
@@ -229,6 +239,11 @@ class Import {
   private cutter(): ListingCutter {
     return new ListingCutter(this.repository.keyring.shared.listingCut);
   }
+}
+
+/** The newest time in the archive's log. */
+function lastTime(versions: readonly LegacyVersion[]): bigint {
+  return versions.reduce((last, { from, to = from }) => (to > last ? to : last), versions[0]?.from ?? 0n);
 }
 
 /** A time to the second, for messages. */

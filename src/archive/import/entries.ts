@@ -43,8 +43,9 @@ export class EntryMaker {
   /**
    * A version of a file. Its ctime is 1970, so the next backup reads the file again, whatever it looks like. A version
    * whose mtime the archive lacks has the time at which it was saved.
+   * @param lastRun when the old tool last ran: it saw the active versions then
    */
-  file(version: LegacyVersion, content: StoredContent): Entry {
+  file(version: LegacyVersion, content: StoredContent, lastRun: bigint): Entry {
     const { chunkClass, depth, ids, size } = content;
     return {
       ...this.base(keyOfStored(version.path), version.mtime ?? version.from),
@@ -55,7 +56,7 @@ export class EntryMaker {
       chunkClass,
       depth,
       ids,
-      kept: { first: version.from, last: version.to ?? version.from },
+      kept: { first: version.from, last: version.to ?? lastRun },
     };
   }
 

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { BackupResult, ImportResult, SnapshotRow } from '../../../src/archive/types.js';
 import { generate, sha256 } from '../../legacy/generate.js';
-import { Setup, temporaryFolder } from './setup.js';
+import { Setup, sorted, temporaryFolder } from './setup.js';
 
 const FIXTURE = join(import.meta.dirname, '../../fixtures/legacy');
 const MIB = 1024 * 1024;
@@ -57,8 +57,12 @@ test('each version whose content is missing, changed or cut is named, and taken 
   expect(found).toMatchObject({ files: 2, versions: 5, damaged: [] });
   expect(await setup.years('/d/c')).toEqual([
     ['2019', '2020', 'history'],
-    ['2020', '2020', 'history'],
+    ['2020', null, 'snapshot'],
   ]);
+  const words = { a: changed.content, c: cut.content, d: Buffer.from('d') };
+  expect(await setup.restore()).toEqual(
+    sorted(Object.entries(words).map(([name, word]) => [`/d/${name}`, sha256(word)])),
+  );
   const [{ id }] = await setup.versions('/d/c');
   expect(await setup.restore('/d/c', '--version-id', id)).toEqual({ '/d/c': sha256(changed.content) });
   expect(await setup.json(0, 'import', made.config, '--files', whole)).toMatchObject({ snapshot: null, versions: 0 });
@@ -71,10 +75,11 @@ test('what the old tool has done since the last import is added', async () => {
     { time: '2019-05-01T10:00:00Z', files: { '/d/a': content('one'), '/d/b': content('b') } },
     { time: '2020-05-01T10:00:00Z', files: { '/d/a': content('two'), '/d/b': content('b'), '/d/sub/c': content('c') } },
     { time: '2021-05-01T10:00:00Z', files: { '/d/a': content('three'), '/d/sub/c': content('c') } },
+    { time: '2022-05-01T10:00:00Z', files: { '/d/a': content('three') } },
   ];
   const early = generate(join(setup.dir, 'early'), ['/d'], backups.slice(0, 2));
   expect(await setup.json(0, 'import', early.config)).toMatchObject({ files: 3, versions: 4 });
-  const late = generate(join(setup.dir, 'late'), ['/d'], backups);
+  const late = generate(join(setup.dir, 'late'), ['/d'], backups.slice(0, 3));
   expect(await setup.json(0, 'import', late.config)).toMatchObject({ files: 1, versions: 1 });
   expect(await setup.years('/d/a')).toEqual([
     ['2019', '2020', 'snapshot'],
@@ -83,6 +88,10 @@ test('what the old tool has done since the last import is added', async () => {
   ]);
   expect(Object.keys(await setup.restore())).toEqual(['/d/a', '/d/sub/c']);
   expect(await setup.json(0, 'snapshots')).toHaveLength(3);
+  const last = generate(join(setup.dir, 'last'), ['/d'], backups);
+  expect(await setup.json(0, 'import', last.config)).toMatchObject({ files: 0, versions: 0 });
+  expect(Object.keys(await setup.restore())).toEqual(['/d/a']);
+  expect(await setup.years('/d/sub')).toEqual([['2020', '2021', 'snapshot']]);
 });
 
 describe('beside backups of our own', () => {
