@@ -1,5 +1,5 @@
 import type { ByteString } from '../bytes.js';
-import { closeFd, openParent, readLinkAt, StatBuffer, statAt } from '../platform/index.js';
+import { closeFd, openParent, readLinkAt, StatBuffer, tryStatAt } from '../platform/index.js';
 import { childKey, keyOf, parentKey, pathOf } from './keys.js';
 
 /** After so many symlinks the kernel, too, takes it for a circle. */
@@ -69,7 +69,7 @@ function lookAt(key: ByteString, stat: StatBuffer): ByteString | null | undefine
   try {
     const parent = openParent(pathOf(key));
     dir = parent.dir;
-    statAt(dir, parent.name, stat);
+    if (!tryStatAt(dir, parent.name, stat)) return null;
     return stat.isSymlink ? readLinkAt(dir, parent.name) : '';
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
