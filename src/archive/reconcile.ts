@@ -12,7 +12,7 @@ import { openRecord, openTombstone, type StoreRecord } from '../format/record.js
 import { openSnapshot, openSnapshotHeader, type SnapshotBody, type SnapshotHeader } from '../format/snapshot.js';
 import { type NamedRecord, Trust } from '../format/trust.js';
 import { zstdCodec } from '../format/zstd.js';
-import { type Folder, type ListedObject, type ObjectStore, objectPath } from '../store/index.js';
+import { type Folder, type ListedObject, type ObjectStore, objectPath, StoreError } from '../store/index.js';
 import { BlobIndex, indexFile, readable } from './blob-index.js';
 import { BlobReader } from './blob-reader.js';
 import type { Context } from './context.js';
@@ -338,9 +338,9 @@ async function addSnapshots(
         touched.add(source);
         continue;
       }
-      await applyOne(catalog, reader, source, input);
+      await applyReadable(context, catalog, reader, source, input);
     }
-    for (const source of touched) await reapply(catalog, reader, source, dead);
+    for (const source of touched) await reapply(context, catalog, reader, source, dead);
   } finally {
     blobs.close();
   }
@@ -354,6 +354,28 @@ async function mergeKept(catalog: Catalog, reader: BlobReader, s: Unmerged): Pro
     for (let i = 0; i < segment.length; i++) entries.push(segment.entry(i));
   }
   catalog.kept.put(s.name, entries);
+}
+
+/** Applies a snapshot. One whose listing is damaged is known by name only: all others are worth having without it. */
+async function applyReadable(
+  context: Context,
+  catalog: Catalog,
+  reader: BlobReader,
+  source: SourceId,
+  snapshot: SnapshotInput,
+): Promise<void> {
+  try {
+    await applyOne(catalog, reader, source, snapshot);
+  } catch (error) {
+    const damaged =
+      error instanceof FormatError || (error instanceof StoreError && /^(missing|short)$/.test(error.code));
+    if (!damaged) throw error;
+    if (catalog.snapshots.get(snapshot.name) === undefined)
+      catalog.snapshots.add(source, snapshot, snapshot.pending ? 'pending' : 'live');
+    context.attention(
+      `snapshot ${snapshot.name.slice(0, 8)} cannot be read, its listing is damaged (${error.message}); all others are there; 'backup-ninja check' tells more`,
+    );
+  }
 }
 
 async function applyOne(
@@ -374,6 +396,7 @@ async function applyOne(
 
 /** A snapshot came in before ones that were there: the lineage's intervals are made anew, in order. */
 async function reapply(
+  context: Context,
   catalog: Catalog,
   reader: BlobReader,
   source: SourceId,
@@ -384,7 +407,7 @@ async function reapply(
     .all()
     .filter((row) => row.source === source && row.kind === 'taken' && row.state !== 'foreign' && !dead.has(row.name));
   rows.sort((a, b) => a.seq - b.seq || compare(a.time, b.time) || compare(a.name, b.name));
-  for (const row of rows) await applyOne(catalog, reader, source, row);
+  for (const row of rows) await applyReadable(context, catalog, reader, source, row);
 }
 
 /** A snapshot's facts as the catalog keeps them. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { copyFile, mkdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { threadId } from 'node:worker_threads';
 import { hashFile, makeFolders, renameNew, syncFile, syncFolder, writeNew } from './durable.js';
 import { type Doing, fromSystem, noStore, StoreError } from './errors.js';
 import { FdCache } from './fd-cache.js';
@@ -20,7 +21,7 @@ import {
   parsePath,
 } from './object-store.js';
 
-/** Numbers within a session's folder. */
+/** Numbers within a session's folder, which the threads of a process may share. */
 let serial = 0;
 
 /** A store in a directory. Safe to open any number of times, in threads and processes alike. */
@@ -31,17 +32,20 @@ export class LocalStore implements ObjectStore {
   /** Device and inode of the root: what tells an unmounted disk from an empty store. */
   readonly #identity: string;
   readonly #command: string | undefined;
+  /** Another instance's folder for temporaries. */
+  readonly #spool: string | undefined;
   readonly #files = new FdCache();
   readonly #locks = new Set<() => void>();
   /** Folders whose own entries are known to be durable. */
   readonly #synced = new Set<string>();
   #session: Session | undefined;
 
-  private constructor(url: string, root: string, identity: string, command: string | undefined) {
+  private constructor(url: string, root: string, identity: string, options: OpenOptions) {
     this.url = url;
     this.#root = root;
     this.#identity = identity;
-    this.#command = command;
+    this.#command = options.command;
+    this.#spool = options.spool;
   }
 
   /** Opens the store at a path. UserError 10 when there is none; with `create` its folders are made instead. */
@@ -51,7 +55,7 @@ export class LocalStore implements ObjectStore {
       if (options.create === true) await makeStore(root);
       const config = fs.statSync(join(root, 'config.json'), { throwIfNoEntry: false });
       if (options.create !== true && config?.isFile() !== true) throw noStore(path);
-      return new LocalStore(path, root, identityOf(root), options.command);
+      return new LocalStore(path, root, identityOf(root), options);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       throw code === 'ENOTDIR' && options.create !== true
@@ -118,7 +122,7 @@ export class LocalStore implements ObjectStore {
         await this.#isThere(path, bytes.length, options, async () => createHash('sha256').update(bytes).digest('hex'))
       )
         return;
-      const temporary = join(this.#startSession().folder, String(serial++));
+      const temporary = this.#temporary();
       try {
         await writeNew(temporary, bytes);
         await this.#place(temporary, path, options);
@@ -148,7 +152,7 @@ export class LocalStore implements ObjectStore {
   spoolDir(): string {
     try {
       this.#assertHere('write', TMP);
-      return this.#startSession().folder;
+      return this.#temporaries();
     } catch (error) {
       throw fromSystem(error, 'write', this.url);
     }
@@ -230,7 +234,7 @@ export class LocalStore implements ObjectStore {
 
   /** For a spool that lies on another file system. */
   async #placeCopy(spoolFile: string, path: string): Promise<void> {
-    const temporary = join(this.#startSession().folder, String(serial++));
+    const temporary = this.#temporary();
     try {
       await copyFile(spoolFile, temporary, fs.constants.COPYFILE_EXCL);
       await syncFile(temporary);
@@ -264,6 +268,15 @@ export class LocalStore implements ObjectStore {
     });
     await this.#sync(dirname(file));
     return true;
+  }
+
+  #temporaries(): string {
+    return this.#spool ?? this.#startSession().folder;
+  }
+
+  /** A path for a new temporary file. */
+  #temporary(): string {
+    return join(this.#temporaries(), `${threadId}-${serial++}`);
   }
 
   #startSession(): Session {

@@ -70,7 +70,7 @@ export interface ObjectStore {
   putFile(path: string, spoolFile: string): Promise<void>;
   /**
    * Folder for files to be given to `putFile`: on the store's own file system when it is a directory, else below the
-   * table directory. It belongs to this instance alone; files left in it vanish with `close()`, or, after a crash, by
+   * table directory. It belongs to this instance alone (unless it was opened with another's `spool`); files left in it vanish with `close()`, or, after a crash, by
    * `cleanTemporaries()` of a later run.
    */
   spoolDir(): string;
@@ -96,6 +96,11 @@ export interface OpenOptions {
   tableDir?: string;
   /** What is running, for others who find the store locked (`backup`). */
   command?: string;
+  /**
+   * `spoolDir()` of another instance, to be used instead of one of its own. A worker thread takes its main thread's: that
+   * one clears the folder when it closes, in whatever state the worker was ended.
+   */
+  spool?: string;
 }
 
 /** Where an object lies within its store: `packs/ab/abcd….pack`, `index/….idx`. */

@@ -99,7 +99,10 @@ export class Archive {
     options: RunOptions = {},
   ): Promise<Documents[V]> {
     const outcome = await this.run([verb, '--json', ...args], options);
-    expect(outcome.code, `${verb} ${args.join(' ')}\n${outcome.stderr.slice(-3000)}${outcome.stdout.slice(-3000)}`).toBe(code);
+    expect(
+      outcome.code,
+      `${verb} ${args.join(' ')}\n${outcome.stderr.slice(-3000)}${outcome.stdout.slice(-3000)}`,
+    ).toBe(code);
     return JSON.parse(outcome.stdout);
   }
 
@@ -122,11 +125,16 @@ export class Archive {
     return result;
   }
 
-  /** The store's files with their sizes, by path within it; without lock and running sessions' files. */
+  /** The store's files with their sizes, by path within it; all of them. */
   files(folder = ''): Map<string, number> {
     const found = new Map<string, number>();
     for (const file of filesBelow(join(this.store, folder))) found.set(relative(this.store, file), statSync(file).size);
     return found;
+  }
+
+  /** The store's objects (and plain files) with their sizes, without what running and killed programs left. */
+  objects(): Map<string, number> {
+    return new Map([...this.files()].filter(([path]) => path !== 'lock' && !path.startsWith('tmp/')));
   }
 
   /** Paths of the store's packs. */

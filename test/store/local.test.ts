@@ -46,6 +46,23 @@ storeConformance('a local store', async () => {
   };
 });
 
+describe('temporaries of a worker thread', () => {
+  it("lie in its main thread's folder and go with that, whatever the worker left", async () => {
+    const { path, store } = await makeStore();
+    const spool = store.spoolDir();
+    const worker = await openStore(path, { spool });
+    expect(worker.spoolDir()).toBe(spool);
+    const bytes = randomBytes(100);
+    const pack = object('packs', bytes).path;
+    await Promise.all([worker.put(pack, bytes), store.put(pack, bytes)]);
+    fs.writeFileSync(join(spool, 'half'), 'written by a thread that was ended');
+    await store.close();
+    expect(fs.readdirSync(join(path, 'tmp'))).toEqual([]);
+    expect(Buffer.compare(await worker.read(pack), bytes)).toBe(0);
+    await worker.close();
+  });
+});
+
 describe('opening', () => {
   it('exits with 10 where there is no store: no path, an empty directory, a file', async () => {
     const empty = freshPath();
@@ -333,7 +350,7 @@ describe('crash safety', () => {
       .map((line) => /(fsync|rename|mkdir).*/.exec(line)![0].replaceAll(path, ''));
     const prefix = dirname(object('packs', bytes).path);
     const order = [
-      /^fsync\(\d+<\/tmp\/[^>]+\/\d+>\)/,
+      /^fsync\(\d+<\/tmp\/[^>]+\/\d+-\d+>\)/,
       new RegExp(`^mkdir\\("/${prefix}"`),
       new RegExp(`^rename\\("/tmp/.*", "/${prefix}/.*= 0`),
       new RegExp(`^fsync\\(\\d+</${prefix}>\\)`),

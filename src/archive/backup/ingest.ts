@@ -196,7 +196,7 @@ export class Ingest {
     const { config, storeConfig } = this.repository;
     return {
       storeUrl: config.store.url,
-      storeOptions: { tableDir: config.tableDir, command: 'backup' },
+      storeOptions: { tableDir: config.tableDir, command: 'backup', spool: this.store.spoolDir() },
       keyring: this.keyring.toData(),
       origin: this.origin,
       claims: this.blobs.claims.shared,

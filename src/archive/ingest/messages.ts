@@ -1,13 +1,14 @@
 import type { ByteString } from '../../bytes.js';
 import type { ChunkerParams } from '../../chunk/index.js';
 import type { KeyringData } from '../../crypto/keyring.js';
+import type { OpenOptions } from '../../store/index.js';
 import type { SharedClaims } from './claim-table.js';
 import type { FinishedPack, FramePayload, PackOrigin } from './pack-writer.js';
 
 /** What every ingest worker is started with. */
 export interface IngestSetup {
   storeUrl: string;
-  storeOptions: unknown;
+  storeOptions: OpenOptions;
   keyring: KeyringData;
   origin: PackOrigin;
   claims: SharedClaims;
