@@ -430,9 +430,15 @@ export function snapshotInput(
     signer,
     catalogId: header.catalogId,
     replaces: header.replaces,
-    body: body === undefined ? undefined : JSON.stringify(body),
+    body: body === undefined ? undefined : JSON.stringify(body, inOrder),
     tags: body?.tags ?? [],
   };
+}
+
+/** For JSON that is equal for equal values: a body read from the store has its fields in another order than a new one. */
+function inOrder(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => compare(a, b)));
 }
 
 /** The body of a snapshot as snapshotInput wrote it; undefined for a key that may not see it. */
