@@ -18,6 +18,16 @@ interface Decided {
   hasTwins: boolean;
 }
 
+/**
+ * What was seen last comes last. That is not always what began last: where a snapshot between two equal versions was
+ * forgotten, they are one, and a kept version may lie within it.
+ */
+function byLastSeen(a: Version, b: Version): number {
+  if (a.toTime === b.toTime) return a.fromTime < b.fromTime ? -1 : a.fromTime > b.fromTime ? 1 : 0;
+  if (a.toTime === undefined || b.toTime === undefined) return a.toTime === undefined ? 1 : -1;
+  return a.toTime < b.toTime ? -1 : 1;
+}
+
 /** How a lineage is thinned. */
 export class LineageThinning {
   readonly lineage: SourceId;
@@ -93,7 +103,7 @@ export class LineageThinning {
 
   private *judged(): Generator<{ key: string; versions: Version[]; stay: boolean[]; hasTwins: boolean }> {
     for (const { key, versions: all } of this.shop.catalog.query.keysWithHistory(this.lineage)) {
-      const versions = distinctVersions(all);
+      const versions = distinctVersions(all).sort(byLastSeen);
       const stay = this.thinning.stay(versions.map((version) => this.seen(version)));
       yield { key, versions, stay, hasTwins: versions.length < all.length };
     }
