@@ -1,6 +1,7 @@
 import { workerData } from 'node:worker_threads';
 import type { ExtractResult, ExtractSetup, ExtractTask } from '../src/archive/restore/messages.js';
 import { startExtractor } from '../src/archive/restore/start.js';
+import { carryingErrors } from '../src/archive/worker-errors.js';
 import { nativeAvailable } from '../src/platform/index.js';
 
 // Loads libc's binding before the thread counts as started: see startThreads.
@@ -9,6 +10,6 @@ nativeAvailable();
 const extractor = startExtractor(workerData as ExtractSetup);
 
 /** Piscina entry: hands a task to this thread's extractor. */
-export default async function extract(task: ExtractTask): Promise<ExtractResult> {
-  return (await extractor).run(task);
+export default function extract(task: ExtractTask): Promise<ExtractResult> {
+  return carryingErrors(async () => (await extractor).run(task));
 }

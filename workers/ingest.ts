@@ -1,6 +1,7 @@
 import { workerData } from 'node:worker_threads';
 import type { IngestResult, IngestSetup, IngestTask } from '../src/archive/ingest/messages.js';
 import { startIngester } from '../src/archive/ingest/start.js';
+import { carryingErrors } from '../src/archive/worker-errors.js';
 import { nativeAvailable } from '../src/platform/index.js';
 
 // Loads libc's binding before the thread counts as started: see startThreads.
@@ -9,7 +10,11 @@ nativeAvailable();
 const ingester = startIngester(workerData as IngestSetup);
 
 /** Piscina entry: hands a task to this thread's ingester. */
-export default async function ingest(task: IngestTask): Promise<IngestResult> {
+export default function ingest(task: IngestTask): Promise<IngestResult> {
+  return carryingErrors(() => run(task));
+}
+
+async function run(task: IngestTask): Promise<IngestResult> {
   const worker = await ingester;
   switch (task.kind) {
     case 'files':

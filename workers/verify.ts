@@ -1,6 +1,7 @@
 import { workerData } from 'node:worker_threads';
 import { type PackVerifyTask, startVerifier, type VerifySetup } from '../src/archive/verify/start.js';
 import type { PackVerdict } from '../src/archive/verify/verify-pack.js';
+import { carryingErrors } from '../src/archive/worker-errors.js';
 import { nativeAvailable } from '../src/platform/index.js';
 
 // Loads libc's binding before the thread counts as started: see startThreads.
@@ -9,8 +10,10 @@ nativeAvailable();
 const verifier = startVerifier(workerData as VerifySetup);
 
 /** Piscina entry: verifies a few packs. */
-export default async function verify(task: PackVerifyTask): Promise<PackVerdict[]> {
-  const verdicts: PackVerdict[] = [];
-  for (const pack of task.packs) verdicts.push(await (await verifier).verify(pack));
-  return verdicts;
+export default function verify(task: PackVerifyTask): Promise<PackVerdict[]> {
+  return carryingErrors(async () => {
+    const verdicts: PackVerdict[] = [];
+    for (const pack of task.packs) verdicts.push(await (await verifier).verify(pack));
+    return verdicts;
+  });
 }

@@ -180,7 +180,8 @@ class Check {
         context.signal.throwIfAborted();
         const rows = chosen.slice(i, i + PACKS_PER_TASK);
         const task: PackVerifyTask = { packs: rows.map((row) => this.toVerify(row)) };
-        const done: Promise<void> = pool.piscina.run(task).then((verdicts: PackVerdict[]) => {
+        const done: Promise<void> = pool.run(task).then((result) => {
+          const verdicts = result as PackVerdict[];
           underWay.delete(done);
           for (const verdict of verdicts) this.judge(verdict);
           catalog.packs.markVerified(

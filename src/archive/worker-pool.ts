@@ -1,9 +1,11 @@
 import { Piscina } from 'piscina';
+import { carriedError } from './worker-errors.js';
 import { workerFile } from './worker-file.js';
 
 /** A pool of threads of one kind, all started at once. */
 export interface ThreadPool {
-  readonly piscina: Piscina;
+  /** Has a thread do a task. Errors meant for users are thrown as they were there. */
+  run(task: object, transferList?: ArrayBuffer[]): Promise<unknown>;
   /** Ends the threads, finished or not. */
   close(): Promise<void>;
 }
@@ -56,5 +58,12 @@ export function startThreads(name: string, setup: unknown, options: ThreadPoolOp
     clearInterval(alive);
     await piscina.destroy();
   };
-  return { piscina, close };
+  const run = async (task: object, transferList?: ArrayBuffer[]): Promise<unknown> => {
+    try {
+      return await piscina.run(task, transferList && { transferList });
+    } catch (error) {
+      throw carriedError(error);
+    }
+  };
+  return { run, close };
 }

@@ -37,6 +37,11 @@ export function noStore(url: string): UserError {
   );
 }
 
+/** An error of the file system while a file of `spoolDir()` was written, as the store's own failures are told. */
+export function spoolFailure(error: unknown, url: string): unknown {
+  return fromSystem(error, 'write', url);
+}
+
 /** What was being done, as it reads in a message: `error: cannot write packs/ab/…`. */
 export type Doing = 'read' | 'write' | 'delete' | 'list' | 'lock' | 'make';
 

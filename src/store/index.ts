@@ -1,5 +1,5 @@
 /** Objects and where they lie. */
-export { isMissing, StoreError, type StoreErrorCode } from './errors.js';
+export { isMissing, StoreError, type StoreErrorCode, spoolFailure } from './errors.js';
 export {
   FOLDERS,
   type Folder,

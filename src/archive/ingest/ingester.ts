@@ -198,6 +198,7 @@ export class Ingester {
     try {
       this.readRange(task);
     } catch (error) {
+      this.throwFailure();
       result.error = (error as Error).message;
     }
     result.ids = this.ids.slice(0, this.sizes.length * ID_LENGTH);
@@ -207,6 +208,7 @@ export class Ingester {
 
   /** Stores what is gathered. A small last pack is not finished: its frames are handed back, to be merged. */
   async flush(): Promise<FlushResult> {
+    this.throwFailure();
     for (const frames of this.frames) frames.flush();
     const pack = this.pack;
     this.pack = undefined;
@@ -244,6 +246,7 @@ export class Ingester {
       statFd(fd, this.statAfter);
       return this.describe(stats, chunkClass, result);
     } catch (error) {
+      this.throwFailure();
       stats[Stat.status] = ReadStatus.unreadable;
       result.errors.push([index, (error as Error).message]);
       if (!(error as NodeJS.ErrnoException).code) throw error;
@@ -399,8 +402,14 @@ export class Ingester {
   }
 
   private store(frame: FramePayload): void {
-    this.pack ??= new PackWriter(this.parts.store, this.parts.keyring, 'data', this.parts.origin);
-    this.pack.add(frame);
+    try {
+      this.pack ??= new PackWriter(this.parts.store, this.parts.keyring, 'data', this.parts.origin);
+      this.pack.add(frame);
+    } catch (error) {
+      // Blobs of other files were in it too: this is the end of the run, not one unreadable file.
+      this.failure ??= error;
+      throw error;
+    }
     if (!this.pack.full) return;
     this.finish(this.pack);
     this.pack = undefined;

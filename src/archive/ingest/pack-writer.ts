@@ -5,7 +5,7 @@ import type { Keyring } from '../../crypto/keyring.js';
 import { ID_LENGTH } from '../../format/entry.js';
 import { createSealer, DIRECTORY_FRAME, type ObjectCipher, ObjectKind } from '../../format/object.js';
 import { encodeDirectory, FRAME_OVERHEAD, type FrameInfo, PACK_HEADER_LENGTH } from '../../format/pack.js';
-import { type ObjectStore, objectPath } from '../../store/index.js';
+import { type ObjectStore, objectPath, spoolFailure } from '../../store/index.js';
 
 /** Packs hold one kind of blob: pieces of files, or metadata (listings and chunk lists). */
 export type PackKind = 'data' | 'meta';
@@ -64,7 +64,7 @@ export class PackWriter {
     const sealer = createSealer(keyring, kind === 'data' ? ObjectKind.pack : ObjectKind.metaPack);
     this.cipher = sealer.cipher;
     this.path = join(store.spoolDir(), `${randomBytes(8).toString('hex')}.pack`);
-    this.fd = fs.openSync(this.path, 'wx+', 0o600);
+    this.fd = this.guard(() => fs.openSync(this.path, 'wx+', 0o600));
     this.write(sealer.header, 0);
   }
 
@@ -104,7 +104,7 @@ export class PackWriter {
     this.write(end, this.size);
     this.size += end.length;
     const name = this.hash.digest('hex');
-    fs.closeSync(this.fd);
+    this.guard(() => fs.closeSync(this.fd));
     await this.store.putFile(objectPath('packs', name), this.path);
     return { name, kind: this.kind, size: this.size, directory };
   }
@@ -138,8 +138,18 @@ export class PackWriter {
 
   private write(bytes: Uint8Array, position: number): void {
     this.hash.update(bytes);
-    let done = 0;
-    while (done < bytes.length) done += fs.writeSync(this.fd, bytes, done, bytes.length - done, position + done);
+    this.guard(() => {
+      let done = 0;
+      while (done < bytes.length) done += fs.writeSync(this.fd, bytes, done, bytes.length - done, position + done);
+    });
+  }
+
+  private guard<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw spoolFailure(error, this.store.url);
+    }
   }
 }
 

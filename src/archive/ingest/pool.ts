@@ -29,26 +29,24 @@ export class IngestPool {
 
   /** Has some files read whole. */
   files(task: FilesTask): Promise<FilesResult> {
-    return this.threads.piscina.run(task, { transferList: [task.paths.buffer as ArrayBuffer] }) as Promise<FilesResult>;
+    return this.threads.run(task, [task.paths.buffer as ArrayBuffer]) as Promise<FilesResult>;
   }
 
   /** Has a stretch of a big file cut. */
   cut(task: CutTask): Promise<CutResult> {
-    return this.threads.piscina.run(task) as Promise<CutResult>;
+    return this.threads.run(task) as Promise<CutResult>;
   }
 
   /** Has a stretch of a big file stored. */
   range(task: RangeTask): Promise<RangeResult> {
-    return this.threads.piscina.run(task) as Promise<RangeResult>;
+    return this.threads.run(task) as Promise<RangeResult>;
   }
 
   /** Has every worker store what it holds. No other task may be under way. */
   flush(): Promise<FlushResult[]> {
     const barrier = new SharedArrayBuffer(4);
     const task: FlushTask = { kind: 'flush', barrier, workers: this.workers };
-    return Promise.all(
-      Array.from({ length: this.workers }, () => this.threads.piscina.run(task) as Promise<FlushResult>),
-    );
+    return Promise.all(Array.from({ length: this.workers }, () => this.threads.run(task) as Promise<FlushResult>));
   }
 
   /** Ends the workers, finished or not. */

@@ -20,7 +20,7 @@ export class WorkerPool implements ExtractPool {
   run(task: ExtractTask): Promise<ExtractResult> {
     const { frames, blobs, ids, units, parts } = task;
     const transferList = [frames, blobs, ids, units, parts].map((array) => array.buffer as ArrayBuffer);
-    return this.threads.piscina.run(task, { transferList }) as Promise<ExtractResult>;
+    return this.threads.run(task, transferList) as Promise<ExtractResult>;
   }
 
   close(): Promise<void> {
