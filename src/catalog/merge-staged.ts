@@ -68,7 +68,7 @@ class Merger {
       db.all<DroppedRow>(
         `SELECT s.id, s.bytes_id, s.first_key, s.entries, s.files, s.file_bytes, s.newest_mtime, s.newest_ctime,
            s.min_from, s.max_from, s.froms
-         FROM staged_drops d JOIN segments s ON s.id = d.id WHERE d.run = ? AND s.source = ? ORDER BY s.first_key`,
+         FROM staged_drops d CROSS JOIN segments s ON s.id = d.id WHERE d.run = ? AND s.source = ? ORDER BY s.first_key`,
         merge.run,
         merge.source,
       ),

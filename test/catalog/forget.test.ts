@@ -129,6 +129,40 @@ test('what would be lost is named with its times', async () => {
   catalog.close();
 });
 
+test('many lost versions are read page by page', async () => {
+  using place = temporaryDirectory();
+  const catalog = await openForTest(place.dir);
+  const { source } = catalog.snapshots.lineageFor('host', { name: snapshotInput(1).name, seq: 1 });
+  const store = new SegmentStore(63);
+  const state = (content: (i: number) => number): Entry[] =>
+    Array.from({ length: 1300 }, (_, i) => file(`f${i}`, content(i)));
+  backUp(
+    catalog,
+    store,
+    source,
+    snapshotInput(1),
+    state(() => 1),
+  );
+  backUp(
+    catalog,
+    store,
+    source,
+    snapshotInput(2),
+    state((i) => (i % 2 === 0 ? 2 : 1)),
+  );
+  backUp(
+    catalog,
+    store,
+    source,
+    snapshotInput(3),
+    state(() => 3),
+  );
+  const lost = [...lostBy(catalog, names([1, 2]))].map((v) => `${v.key} ${v.from} ${v.to}`);
+  expect(lost).toHaveLength(1300 + 650);
+  expect(new Set(lost).size).toBe(lost.length);
+  catalog.close();
+});
+
 test('other lineages are left alone, unknown names are noted', async () => {
   using place = temporaryDirectory();
   const store = new SegmentStore(0);

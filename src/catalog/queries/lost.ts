@@ -28,14 +28,16 @@ interface StoredVersion {
 
 function* lostEnded(db: Db, source: SourceId, run: ForgottenRun, times: SnapshotTimes): Generator<Version> {
   let from = run.first;
+  let to = -1;
   let id = -1;
   for (;;) {
     const page = db.all<StoredVersion>(
       `SELECT id, key, from_seq, to_seq, entry FROM history INDEXED BY history_by_from
-       WHERE source = ? AND (from_seq, id) > (?, ?) AND from_seq <= ? AND to_seq <= ?
-       ORDER BY from_seq, id LIMIT ${PAGE}`,
+       WHERE source = ? AND (from_seq, to_seq, id) > (?, ?, ?) AND from_seq <= ? AND to_seq <= ?
+       ORDER BY from_seq, to_seq, id LIMIT ${PAGE}`,
       source,
       from,
+      to,
       id,
       run.last,
       run.last,
@@ -47,6 +49,7 @@ function* lostEnded(db: Db, source: SourceId, run: ForgottenRun, times: Snapshot
     if (page.length < PAGE) return;
     const last = page[page.length - 1];
     from = last.from_seq;
+    to = last.to_seq;
     id = last.id;
   }
 }
