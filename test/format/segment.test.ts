@@ -4,7 +4,7 @@ import { FormatError } from '../../src/errors.js';
 import { decode, encode } from '../../src/format/cbor.js';
 import { holeId } from '../../src/format/chunk-list.js';
 import { type Entry, EntryType, MAX_SECONDS } from '../../src/format/entry.js';
-import { decodeEntry, decodeSegment, encodeEntry, encodeSegment } from '../../src/format/segment.js';
+import { decodeEntry, decodeSegment, encodeEntry, encodeSegment, openSegment } from '../../src/format/segment.js';
 import { entries } from './arbitrary.js';
 
 const FILE: Entry = {
@@ -60,6 +60,27 @@ describe('segment', () => {
         });
       }),
       { numRuns: 300 },
+    );
+  });
+
+  it('opened without checks is the same, in whatever order it is asked', () => {
+    fc.assert(
+      fc.property(entries(10), fc.infiniteStream(fc.nat()), (list, places) => {
+        const bytes = encodeSegment(list);
+        // As a database gives it: a Buffer that does not begin where its memory does.
+        const shifted = Buffer.concat([Buffer.from('xyz'), bytes]).subarray(3);
+        const segment = openSegment(shifted);
+        expect(segment.length).toBe(list.length);
+        for (let i = 0; i < list.length; i++) {
+          const at = (places.next().value as number) % list.length;
+          expect(segment.keyAt(at)).toBe(list[at].key);
+          expect([...segment.idsOf(at)]).toEqual([...list[at].ids]);
+          expect(plain(segment.entry(at))).toEqual(plain(list[at]));
+        }
+        expect(segment.keys).toEqual(list.map((entry) => entry.key));
+        expect(Buffer.compare(encodeSegment(list.map((_, i) => segment.entry(i))), bytes)).toBe(0);
+      }),
+      { numRuns: 200 },
     );
   });
 
