@@ -18,6 +18,7 @@ import { missingBlobs } from './backup/missing-blobs.js';
 import { ReadQueue } from './backup/read-queue.js';
 import { BackupRun, type RunCounts } from './backup/run.js';
 import type { Context } from './context.js';
+import { hardRemove, requireHardRemove } from './forgetting/hard-remove.js';
 import { type Lineage, lineageToContinue } from './lineage.js';
 import { snapshotBody, snapshotInput } from './reconcile.js';
 import { openRepository, type Repository } from './repository.js';
@@ -37,12 +38,13 @@ export async function backup(context: Context, options: BackupOptions): Promise<
   if (context.config.nice !== 0) lowerPriority(context.config.nice);
   const repository = await openRepository(context, {
     command: 'backup',
-    lock: 'shared',
+    lock: options.hardRemove && !options.dryRun ? 'exclusive' : 'shared',
     catalog: 'write',
     acceptRollback: options.acceptRollback,
   });
   try {
     repository.keyring.requireWrite('backup');
+    if (options.hardRemove) requireHardRemove(repository);
     return await new Backup(repository, options).run();
   } finally {
     await repository.close();
@@ -74,10 +76,12 @@ class Backup {
     const mode = this.options.mode ?? this.dueMode(lineage);
     const plan = await this.plan(lineage);
     const stage = this.options.dryRun ? undefined : this.catalog.runs.begin(lineage.id);
+    const isFirst = this.catalog.runsCompleted === 0;
+    let result: BackupResult;
     try {
       const { run, listing } = await this.build(lineage, mode, plan, stage);
       const snapshot = stage === undefined ? null : await this.commit(lineage, mode, plan, stage, run.counts, listing);
-      return this.result(snapshot, mode, run.counts);
+      result = this.result(snapshot, mode, run.counts);
     } catch (error) {
       stage?.discard();
       throw error;
@@ -85,6 +89,14 @@ class Backup {
       await this.ingest?.close();
       this.context.report.done();
     }
+    if (this.options.hardRemove && result.snapshot !== null)
+      result.hard_remove = await hardRemove(this.repository, {
+        snapshot: result.snapshot,
+        previous: lineage.head,
+        plan: plan.scan,
+        isFirst,
+      });
+    return result;
   }
 
   /** Soft while the last full run over all roots is young enough. */

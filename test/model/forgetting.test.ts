@@ -188,7 +188,7 @@ class Run {
       case 'backup':
         return this.backup(step, action);
       case 'rebuild':
-        rmSync(this.lab.config.tableDir, { recursive: true });
+        rmSync(this.lab.config.tableDir, { recursive: true, force: true });
         return;
       case 'prune':
         return this.prune(step.share, action);
@@ -207,7 +207,7 @@ class Run {
     const checked = await check(this.lab.context(), { readData: 0, repair: false, objects: false });
     expect(checked.problems).toEqual([]);
     const before = await this.dump();
-    rmSync(this.lab.config.tableDir, { recursive: true });
+    rmSync(this.lab.config.tableDir, { recursive: true, force: true });
     expect(await this.dump()).toEqual(before);
   }
 

@@ -30,16 +30,19 @@ export function isPlausible({ time, received }: Claimed, isFull: boolean): boole
   return isFull || time >= received - MOST_BEHIND;
 }
 
+/** Whether a clock may be right, as far as a snapshot's time tells: not before it, nor more than ten years after it. */
+export function isPlausibleClock(now: bigint, newest: bigint): boolean {
+  return now >= newest && now <= newest + LONGEST_PAUSE;
+}
+
 /**
  * Refuses to forget by a clock that cannot be right.
  * @param newest time of the newest snapshot that counts; undefined: there is none
  * @throws UserError (failed) when the clock lies before it, or more than ten years after it
  */
 export function checkClock(now: bigint, newest: bigint | undefined): void {
-  if (newest === undefined) return;
-  const wrong =
-    now < newest ? 'lies before' : now > newest + LONGEST_PAUSE ? 'lies more than ten years after' : undefined;
-  if (wrong === undefined) return;
+  if (newest === undefined || isPlausibleClock(now, newest)) return;
+  const wrong = now < newest ? 'lies before' : 'lies more than ten years after';
   throw new UserError(
     ExitCode.failed,
     `the clock of this machine (${rfc3339(now)}) ${wrong} the newest snapshot (${rfc3339(newest)}); nothing was forgotten: set the clock, or, if it is right, make a backup first or drop the snapshot by name`,
