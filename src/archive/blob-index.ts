@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Catalog } from '../catalog/index.js';
 import { ID_LENGTH } from '../format/entry.js';
@@ -169,6 +169,25 @@ class IdFileReader {
   close(): void {
     if (this.fd !== undefined) closeSync(this.fd);
     this.fd = undefined;
+  }
+}
+
+const INDEX_FILE = /^blobs-(\d+)-[a-z0-9]+\.tmp$/;
+
+/** Removes the flat files of processes that have ended without doing so. */
+export function removeStaleIndexFiles(tableDir: string): void {
+  for (const name of readdirSync(tableDir)) {
+    const pid = INDEX_FILE.exec(name)?.[1];
+    if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(tableDir, name), { force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 

@@ -11,7 +11,7 @@ import { ExitCode, FormatError, UserError } from '../errors.js';
 import { parseConfig, type StoreConfig, verifyConfig } from '../format/config-json.js';
 import { openSlots, parseSlot, type SlotSecret, type StoredSlot } from '../format/slot.js';
 import { type Lock, type LockMode, type ObjectStore, objectPath, openStore } from '../store/index.js';
-import { BlobIndex, indexFile, readable } from './blob-index.js';
+import { BlobIndex, indexFile, readable, removeStaleIndexFiles } from './blob-index.js';
 import { BlobReader } from './blob-reader.js';
 import type { Context, Secret } from './context.js';
 import { newRebuild } from './rebuild.js';
@@ -114,6 +114,7 @@ export async function openRepository(context: Context, access: Access): Promise<
       if (access.catalog === 'write') await store.cleanTemporaries();
     }
     mkdirSync(config.tableDir, { recursive: true, mode: 0o700 });
+    removeStaleIndexFiles(config.tableDir);
     const opened = await openUsableCatalog(context, store, keyring, access);
     catalog = opened.catalog;
     const reconciled =
