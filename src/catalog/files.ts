@@ -74,6 +74,11 @@ function takeLock(path: string, mode: LockMode): FileLock | null {
   return openLock(fromDisplay(path), mode);
 }
 
+function takeAfterUncleanEnd(files: CatalogFiles): FileLock | null {
+  const size = fs.statSync(files.lock, { throwIfNoEntry: false })?.size ?? 0;
+  return size === 0 ? null : takeLock(files.lock, 'exclusive');
+}
+
 /** The lock that makes its holder the only writer of a catalog. The kernel frees it when the process dies. */
 export class WriterLock {
   /** Whether the writer before did not end properly. */
@@ -99,11 +104,29 @@ export class WriterLock {
     );
   }
 
-  /** The lock if there was a writer that did not end properly, and nobody holds it now. */
-  static tryTakeAfterUncleanEnd(files: CatalogFiles): WriterLock | undefined {
-    if (!(fs.statSync(files.lock, { throwIfNoEntry: false })?.size ?? 0)) return undefined;
-    const lock = takeLock(files.lock, 'exclusive');
-    return lock === null ? undefined : new WriterLock(lock);
+  /**
+   * The mark of a writer that did not end properly, if there is one and nobody writes now. The lock is held for a
+   * moment only, so that a reader who goes on to check the database does not keep a writer away.
+   */
+  static markOfDeadWriter(files: CatalogFiles): string | undefined {
+    const lock = takeAfterUncleanEnd(files);
+    if (lock === null) return undefined;
+    try {
+      return fs.readFileSync(lock.fd, 'utf8');
+    } finally {
+      lock.release();
+    }
+  }
+
+  /** Takes that mark away, the database having been found whole, unless another writer has come since. */
+  static clearMark(files: CatalogFiles, mark: string): void {
+    const lock = takeAfterUncleanEnd(files);
+    if (lock === null) return;
+    try {
+      if (fs.readFileSync(lock.fd, 'utf8') === mark) fs.ftruncateSync(lock.fd, 0);
+    } finally {
+      lock.release();
+    }
   }
 
   /** Notes, durably, that writing begins: until `release(true)` the catalog counts as not properly closed. */

@@ -75,19 +75,13 @@ export async function openToWrite(
 
 async function openToRead(files: CatalogFiles, storeId: string): Promise<OpenOutcome> {
   if (isMissing(files.database)) return { kind: 'missing' };
-  // Held only while the database is checked: a reader does not keep a writer away.
-  const lock = WriterLock.tryTakeAfterUncleanEnd(files);
-  const unclean = lock !== undefined;
-  let whole = false;
-  try {
-    const opened = await withSwapLock(files, 'shared', () => examine(files, 'read', storeId, unclean));
-    if (opened.kind !== 'ok') return opened;
-    whole = true;
-    const catalog = new Catalog(opened.db, files.database, () => {});
-    return { kind: 'ok', catalog, created: false, unclean, migrated: opened.migrated };
-  } finally {
-    lock?.release(whole);
-  }
+  const mark = WriterLock.markOfDeadWriter(files);
+  const unclean = mark !== undefined;
+  const opened = await withSwapLock(files, 'shared', () => examine(files, 'read', storeId, unclean));
+  if (opened.kind !== 'ok') return opened;
+  if (unclean) WriterLock.clearMark(files, mark);
+  const catalog = new Catalog(opened.db, files.database, () => {});
+  return { kind: 'ok', catalog, created: false, unclean, migrated: opened.migrated };
 }
 
 function isMissing(path: string): boolean {
