@@ -52,6 +52,8 @@ const loaders: { [N in VerbName]?: () => Promise<Verbs[N]> } = {
   find: async () => (await import('../archive/find.js')).find,
   history: async () => (await import('../archive/history.js')).history,
   diff: async () => (await import('../archive/diff.js')).diff,
+  cat: async () => (await import('../archive/cat.js')).cat,
+  dump: async () => (await import('../archive/dump.js')).dump,
   restore: async () => (await import('../archive/restore.js')).restore,
   cleanupSoft: async () => (await import('../archive/cleanup.js')).cleanupSoft,
   cleanupHard: async () => (await import('../archive/cleanup.js')).cleanupHard,

@@ -33,6 +33,13 @@ export class SnapshotEntries {
     return this.isInCatalog ? this.catalog.query.entryAt(this.snapshot, key) : undefined;
   }
 
+  /** One entry, whatever it takes. */
+  async find(key: ByteString): Promise<Entry | undefined> {
+    if (this.isInCatalog) return this.at(key);
+    for await (const entry of this.fromStore([key])) return entry.key === key ? entry : undefined;
+    return undefined;
+  }
+
   /** Whether `at` knows every entry. */
   get isInCatalog(): boolean {
     return this.snapshot.applied && this.snapshot.kind === 'taken';

@@ -1,3 +1,4 @@
+import { ID_LENGTH } from '../../format/entry.js';
 import type { PackDirectory } from '../../format/pack.js';
 import type { BlobIndex, BlobLocation } from '../blob-index.js';
 
@@ -26,6 +27,7 @@ const CACHED_PACKS = 512;
 export class BlobPlaces {
   private readonly index: Locator;
   private readonly packs = new Map<number, PackPlaces>();
+  private last: Place | undefined;
   private readonly badFrames = new Map<string, string>();
   private readonly badBlobs = new Set<string>();
 
@@ -35,11 +37,16 @@ export class BlobPlaces {
 
   /** Where the blob with the id at this place can be read, as far as is known; a text that says why not, if it cannot. */
   find(ids: Uint8Array, at: number): Place | string {
+    const guessed = this.guess(ids, at);
+    if (guessed !== undefined) return guessed;
     const first = this.index.find(ids, at);
     if (first === undefined) return 'missing in the store: a chunk is in none of its packs';
     const place = this.place(first);
     let reason = this.whyNot(place);
-    if (reason === undefined) return place;
+    if (reason === undefined) {
+      this.last = place;
+      return place;
+    }
     for (const location of this.index.locations(ids, at)) {
       const other = this.place(location);
       const why = this.whyNot(other);
@@ -57,6 +64,22 @@ export class BlobPlaces {
   /** Notes that a blob is not what its id says. */
   markBlob(place: Place): void {
     this.badBlobs.add(`${place.pack.number}/${place.blob}`);
+  }
+
+  /** Files are stored in the order in which they are restored: mostly the next blob is what comes next. */
+  private guess(ids: Uint8Array, at: number): Place | undefined {
+    const { last } = this;
+    if (last === undefined) return undefined;
+    const { pack } = last;
+    const blob = last.blob + 1;
+    if (blob >= pack.frameOf.length) return undefined;
+    const stored = pack.directory.ids;
+    const from = blob * ID_LENGTH;
+    for (let i = 0; i < ID_LENGTH; i++) if (stored[from + i] !== ids[at + i]) return undefined;
+    const place = { pack, blob };
+    if (this.whyNot(place) !== undefined) return undefined;
+    this.last = place;
+    return place;
   }
 
   private whyNot(place: Place): string | undefined {

@@ -3,7 +3,17 @@ import { type Entry, ID_LENGTH } from '../../format/entry.js';
 import type { Attributes } from './attributes.js';
 import type { Dir } from './directories.js';
 import type { LinkGroup } from './links.js';
-import { BLOB_FIELDS, Blob, type ExtractTask, FRAME_FIELDS, Frame, UNIT_FIELDS, Unit, UnitFlag } from './messages.js';
+import {
+  BLOB_FIELDS,
+  Blob,
+  type ExtractTask,
+  FRAME_FIELDS,
+  Frame,
+  PART_FIELDS,
+  UNIT_FIELDS,
+  Unit,
+  UnitFlag,
+} from './messages.js';
 import type { PackPlaces, Place } from './places.js';
 
 /** One chunk of a file: where it goes, what its id is and where it lies. */
@@ -104,8 +114,9 @@ class TaskBuilder {
   private readonly blobs = new Map<number, number>();
   private readonly places: Place[] = [];
   private readonly ids: [ids: Uint8Array, at: number][] = [];
-  private readonly rows: number[] = [];
-  private readonly parts: number[] = [];
+  private rows = new Float64Array(256 * UNIT_FIELDS);
+  private parts = new Float64Array(512 * PART_FIELDS);
+  private partCount = 0;
   private readonly names: ByteString[] = [];
   private readonly xattrs: ExtractTask['xattrs'] = [];
   private bytes = 0;
@@ -125,29 +136,48 @@ class TaskBuilder {
   }
 
   add(unit: PlannedUnit): void {
-    const number = this.units.length;
-    this.units.push(unit);
+    const number = this.units.push(unit) - 1;
     for (const part of unit.parts) {
-      this.parts.push(part.offset, this.blobOf(part));
+      if (this.partCount * PART_FIELDS >= this.parts.length) this.parts = grown(this.parts);
+      this.parts[this.partCount * PART_FIELDS] = part.offset;
+      this.parts[this.partCount * PART_FIELDS + 1] = this.blobOf(part);
+      this.partCount++;
       this.bytes += part.place.pack.directory.lengths[part.place.blob];
     }
+    const at = number * UNIT_FIELDS;
+    if (at >= this.rows.length) this.rows = grown(this.rows);
+    const { rows } = this;
+    rows[at + Unit.parts] = unit.parts.length;
     if (unit.kind === 'pieces') {
-      this.row({ [Unit.fd]: unit.file.fd, [Unit.parts]: unit.parts.length, [Unit.name]: -1 });
+      rows[at + Unit.fd] = unit.file.fd;
+      rows[at + Unit.name] = -1;
       return;
     }
     const { dir, entry, want } = unit;
     if (want.xattrs.length > 0) this.xattrs.push([number, want.xattrs as [ByteString, Uint8Array][]]);
-    this.row({
-      [Unit.fd]: dir.fd,
-      [Unit.flags]: unit.flags | UnitFlag.whole | (dir.handsAclDown ? UnitFlag.clearAcl : 0),
-      [Unit.parts]: unit.parts.length,
-      [Unit.size]: entry.size,
-      ...creationOf(unit, this.creation),
-      [Unit.mtimeSec]: want.mtimeSec,
-      [Unit.mtimeNsec]: want.mtimeNsec,
-      [Unit.name]: this.names.length,
-    });
-    this.names.push(unit.name);
+    rows[at + Unit.fd] = dir.fd;
+    rows[at + Unit.flags] = unit.flags | UnitFlag.whole | (dir.handsAclDown ? UnitFlag.clearAcl : 0);
+    rows[at + Unit.size] = entry.size;
+    rows[at + Unit.mtimeSec] = want.mtimeSec;
+    rows[at + Unit.mtimeNsec] = want.mtimeNsec;
+    rows[at + Unit.name] = this.names.push(unit.name) - 1;
+    this.creationOf(unit, at);
+  }
+
+  /** With which bits, and by which later calls, a file gets its owner and permissions. */
+  private creationOf(unit: WholeFile, at: number): void {
+    const { want, dir } = unit;
+    const { rows, creation } = this;
+    const gives = want.uid !== -1 && (want.uid !== creation.uid || want.gid !== dir.groupOfNew);
+    const hasXattrs = want.xattrs.length > 0;
+    // Where an ACL is to come the group bits are its mask, not the group's rights: nobody else gets in before.
+    let createMode = hasXattrs ? (want.perm & 0o700) | 0o600 : want.perm & 0o777;
+    if (dir.handsAclDown) createMode &= 0o700;
+    const exact = (createMode & ~creation.umask) === want.perm && !dir.handsAclDown && !hasXattrs;
+    rows[at + Unit.createMode] = createMode;
+    rows[at + Unit.chmod] = exact ? -1 : want.perm;
+    rows[at + Unit.uid] = gives ? want.uid : -1;
+    rows[at + Unit.gid] = gives ? want.gid : -1;
   }
 
   build(): PlannedTask {
@@ -190,8 +220,8 @@ class TaskBuilder {
       frames,
       blobs,
       ids,
-      units: Float64Array.from(this.rows),
-      parts: Float64Array.from(this.parts),
+      units: this.rows.slice(0, this.units.length * UNIT_FIELDS),
+      parts: this.parts.slice(0, this.partCount * PART_FIELDS),
       names: this.names.join('/'),
       xattrs: this.xattrs,
     };
@@ -202,10 +232,6 @@ class TaskBuilder {
       frames: order.map(({ place, frame }) => ({ pack: place.pack, number: frame })),
       bytes: this.bytes,
     };
-  }
-
-  private row(fields: Record<number, number>): void {
-    for (let i = 0; i < UNIT_FIELDS; i++) this.rows.push(fields[i] ?? 0);
   }
 
   private blobOf(part: Part): number {
@@ -228,18 +254,8 @@ function frameKey(place: Place): number {
   return place.pack.number * 2 ** 24 + place.pack.frameOf[place.blob];
 }
 
-/** With which bits, and by which later calls, a file gets its owner and permissions. */
-function creationOf(unit: WholeFile, creation: Creation): Record<number, number> {
-  const { want, dir } = unit;
-  const gives = want.uid !== -1 && (want.uid !== creation.uid || want.gid !== dir.groupOfNew);
-  // Where an ACL is to come the group bits are its mask, not the group's rights: nobody else gets in before.
-  let createMode = want.xattrs.length > 0 ? (want.perm & 0o700) | 0o600 : want.perm & 0o777;
-  if (dir.handsAclDown) createMode &= 0o700;
-  const exact = (createMode & ~creation.umask) === want.perm && !dir.handsAclDown && want.xattrs.length === 0;
-  return {
-    [Unit.createMode]: createMode,
-    [Unit.chmod]: exact ? -1 : want.perm,
-    [Unit.uid]: gives ? want.uid : -1,
-    [Unit.gid]: gives ? want.gid : -1,
-  };
+function grown(numbers: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
+  const larger = new Float64Array(numbers.length * 2);
+  larger.set(numbers);
+  return larger;
 }
