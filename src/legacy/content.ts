@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, gzipSync } from 'node:zlib';
@@ -73,9 +74,10 @@ export async function readContent(
   // Whoever fails first is the cause; what the other ends of the pipeline then say of it is not.
   const sinkFailure: { error?: unknown } = {};
   try {
+    const chunkSize = await chunkSizeOf(file);
     await pipeline(
-      Readable.from(openPieces(file, key), { highWaterMark: 1 }),
-      createGunzip({ chunkSize: 256 * 1024 }),
+      Readable.from(openPieces(file, key, chunkSize), { highWaterMark: 1 }),
+      createGunzip({ chunkSize }),
       async (plain: AsyncIterable<Buffer>) => {
         for await (const bytes of plain) {
           hash.update(bytes);
@@ -99,10 +101,16 @@ export async function readContent(
   return size;
 }
 
+/** Bytes to read and decompress at a time. Large buffers for each of many small files would keep the collector busy. */
+async function chunkSizeOf(file: string): Promise<number> {
+  const { size } = await stat(file);
+  return Math.min(Math.max(size * 2, 4 * 1024), 256 * 1024);
+}
+
 /** The plain pieces of a file: each a gzip member of its own (or, taken together, one gzip stream). */
-async function* openPieces(file: string, key: FernetKey): AsyncGenerator<Buffer> {
+async function* openPieces(file: string, key: FernetKey, chunkSize: number): AsyncGenerator<Buffer> {
   let none = true;
-  for await (const token of readTokens(file)) {
+  for await (const token of readTokens(file, chunkSize)) {
     yield openToken(key, token);
     none = false;
   }
@@ -113,7 +121,7 @@ async function* openPieces(file: string, key: FernetKey): AsyncGenerator<Buffer>
 /** The first token of a file, or undefined for one without pieces: to try a key. */
 export async function firstToken(file: string): Promise<Buffer | undefined> {
   try {
-    for await (const token of readTokens(file)) return token;
+    for await (const token of readTokens(file, await chunkSizeOf(file))) return token;
     return undefined;
   } catch (error) {
     throw explain(error);
@@ -121,9 +129,9 @@ export async function firstToken(file: string): Promise<Buffer | undefined> {
 }
 
 /** The tokens of a file, one by one. */
-async function* readTokens(file: string): AsyncGenerator<Buffer> {
-  const source = createReadStream(file, { highWaterMark: 256 * 1024 });
-  const outer = createGunzip({ chunkSize: 256 * 1024 });
+async function* readTokens(file: string, chunkSize: number): AsyncGenerator<Buffer> {
+  const source = createReadStream(file, { highWaterMark: chunkSize });
+  const outer = createGunzip({ chunkSize });
   source.on('error', (error) => outer.destroy(error));
   source.pipe(outer);
   try {

@@ -15,6 +15,9 @@ const SPOOL = 'import-';
 /** Decrypted bytes that may wait for the workers before more is decrypted. */
 const MOST_WAITING = 128 * 1024 * 1024;
 
+/** Contents decrypted at a time: decrypting waits for threads and disk more than it computes. */
+const AT_ONCE = 4;
+
 /** A content to be taken over. */
 export interface WantedContent {
   checksum: string;
@@ -40,28 +43,41 @@ export async function storeContents(
   const stored = new Map<string, StoredContent | ContentError>();
   let waiting = 0;
   let total = 0;
+  /** Contents being decrypted, in order. */
+  const underWay: { checksum: string; file: string; decrypted: Promise<number | ContentError> }[] = [];
+  const takeFirst = async () => {
+    const { checksum, file, decrypted } = underWay[0];
+    const size = await decrypted;
+    underWay.shift();
+    if (size instanceof ContentError) stored.set(checksum, size);
+    else {
+      waiting += size;
+      total += size;
+      queue.add(fromDisplay(file), size, undefined, (read) => {
+        waiting -= size;
+        stored.set(checksum, contentOf(read, file, size));
+        unlink(file).catch(() => undefined);
+      });
+    }
+    while (queue.full) await queue.room();
+    if (waiting > MOST_WAITING) await queue.drain();
+  };
   try {
-    for (const [i, { checksum, size: expected }] of wanted.entries()) {
+    for (const [i, { checksum, size }] of wanted.entries()) {
       signal.throwIfAborted();
       const file = join(spool, checksum);
-      const size = await decrypt(archive, checksum, file, expected, signal);
-      if (size instanceof ContentError) stored.set(checksum, size);
-      else {
-        waiting += size;
-        total += size;
-        queue.add(fromDisplay(file), size, undefined, (read) => {
-          waiting -= size;
-          stored.set(checksum, contentOf(read, file, size));
-          unlink(file).catch(() => undefined);
-        });
-      }
+      const decrypted = decrypt(archive, checksum, file, size, signal);
+      // A failure is looked at when its turn comes.
+      decrypted.catch(() => undefined);
+      underWay.push({ checksum, file, decrypted });
+      if (underWay.length === AT_ONCE) await takeFirst();
       progress(i + 1, total);
-      while (queue.full) await queue.room();
-      if (waiting > MOST_WAITING) await queue.drain();
     }
+    while (underWay.length > 0) await takeFirst();
     await queue.drain();
     return stored;
   } finally {
+    await Promise.allSettled(underWay.map(({ decrypted }) => decrypted));
     rmSync(spool, { recursive: true, force: true });
   }
 }
