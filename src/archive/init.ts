@@ -26,7 +26,9 @@ export async function init(context: Context, options: InitOptions): Promise<Init
   if (existing !== undefined) {
     try {
       const { keyring } = await unlockStore(context, existing);
-      return describe(context, options, existing, keyring, { key: false, store: false });
+      const joins = options.unlockWith === 'recovery' && keyring.isFull && !existsSync(context.config.keyPath);
+      if (joins) await addKeyFile(context, existing, keyring);
+      return describe(context, options, existing, keyring, { key: joins, store: false });
     } finally {
       await existing.close();
     }
@@ -78,6 +80,21 @@ async function firstSecret(context: Context, options: InitOptions): Promise<{ sl
   const bytes = randomBytes(32);
   writeKeyFile(keyPath, bytes);
   return { slot: { method: 'key-file', bytes }, made: true };
+}
+
+/** Gives a machine that joins with a recovery key a key file of its own: the recovery key goes back to where it is kept. */
+async function addKeyFile(context: Context, store: ObjectStore, keyring: Keyring): Promise<void> {
+  const { keyPath, source } = context.config;
+  const created = BigInt(Date.now()) * 1_000_000n;
+  const ring = keyringForRole(keyring, 'full');
+  const secret = { method: 'key-file', bytes: randomBytes(32) } as const;
+  const cert = sealCert(keyring, { signer: ring.signer(), role: 'full', sources: '*', created });
+  const slot = await sealSlot(ring, secret, { created, label: source });
+  await store.put(objectPath('certs', cert.name), cert.bytes);
+  await store.put(objectPath('keys', slot.name), slot.bytes);
+  // Last: a key file that is there is never replaced, so it must open the store.
+  writeKeyFile(keyPath, secret.bytes);
+  await unlockStore(contextWith(context, secret), store);
 }
 
 /** Writes a key file that only its owner can read, durably, and never over another. */
@@ -155,7 +172,7 @@ function describe(
 ): InitResult {
   return {
     config: context.configFile,
-    key: options.unlockWith === 'key-file' ? context.config.keyPath : null,
+    key: options.unlockWith === 'key-file' || created.key ? context.config.keyPath : null,
     store: store.url,
     store_id: keyring.storeIdHex,
     created: { config: false, ...created },

@@ -1,4 +1,5 @@
 import type Database from 'better-sqlite3';
+import { ExitCode, UserError } from '../errors.js';
 
 /** What a statement may be given. */
 export type Value = string | number | bigint | Uint8Array | null;
@@ -34,8 +35,17 @@ export class Db {
 
   /** Runs a statement that returns nothing. */
   run(sql: string, ...values: Value[]): { changes: number; id: number } {
-    const { changes, lastInsertRowid } = this.prepare(sql).run(...values);
-    return { changes, id: Number(lastInsertRowid) };
+    try {
+      const { changes, lastInsertRowid } = this.prepare(sql).run(...values);
+      return { changes, id: Number(lastInsertRowid) };
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'SQLITE_FULL') throw error;
+      throw new UserError(
+        ExitCode.failed,
+        `the disk of the catalog is full, ${this.raw.name}; make room there and run it again`,
+        { cause: error },
+      );
+    }
   }
 
   /** Runs `work` in one transaction, which an error undoes as a whole. Inside another one it just joins it. */

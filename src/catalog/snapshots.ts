@@ -192,7 +192,7 @@ export class Snapshots {
 
   /** The newest snapshot of a source that counts and that queries can answer for. */
   latest(sourceName: string): SnapshotRow | undefined {
-    return this.first(`WHERE s.name = ? AND ${COUNTS} ${NEWEST_FIRST} LIMIT 1`, sourceName);
+    return this.newest(sourceName, '1');
   }
 
   /** Snapshots whose id begins so, by name. Several: the beginning is ambiguous. */
@@ -207,7 +207,22 @@ export class Snapshots {
 
   /** The newest snapshot of a source, of those that count, taken at `time` or before. */
   notAfter(sourceName: string, time: bigint): SnapshotRow | undefined {
-    return this.first(`WHERE s.name = ? AND p.time <= ? AND ${COUNTS} ${NEWEST_FIRST} LIMIT 1`, sourceName, time);
+    return this.newest(sourceName, 'p.time <= ?', time);
+  }
+
+  /**
+   * Of each lineage's snapshots that count and meet a condition, the last in its order; of these the newest. So a clock
+   * that jumps does not reorder a history; only lineages, which have no order among them, are told apart by their clocks.
+   */
+  private newest(sourceName: string, condition: string, ...values: bigint[]): SnapshotRow | undefined {
+    // Beside max(), SQLite takes the other columns from the row that has it.
+    const last = `SELECT p.id, max(p.seq) FROM snapshots p JOIN sources s ON s.id = p.source
+      WHERE s.name = ? AND ${COUNTS} AND ${condition} GROUP BY p.source`;
+    return this.first(
+      `WHERE p.id IN (SELECT id FROM (${last})) ORDER BY p.time DESC, p.name DESC LIMIT 1`,
+      sourceName,
+      ...values,
+    );
   }
 
   /** Notes that these snapshots went on purpose. */
@@ -325,7 +340,6 @@ interface StoredSnapshot {
 
 const SELECT = `SELECT p.*, s.name AS source_name, s.lineage FROM snapshots p JOIN sources s ON s.id = p.source`;
 const COUNTS = `p.state = 'live' AND p.kind = 'taken' AND p.applied = 1`;
-const NEWEST_FIRST = 'ORDER BY p.time DESC, p.seq DESC, p.name DESC';
 
 function optionalBytes(hex: string | undefined): Buffer | null {
   return hex === undefined ? null : hexBytes(hex);
