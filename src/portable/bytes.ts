@@ -16,7 +16,9 @@ export function join(...parts: readonly Uint8Array[]): Uint8Array {
 
 /** Whether two public values are the same bytes. */
 export function same(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** Lowercase hex digits. */
