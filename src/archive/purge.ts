@@ -1,5 +1,4 @@
-import { lstatSync } from 'node:fs';
-import { type ByteString, toBytes, toDisplay } from '../bytes.js';
+import { type ByteString, toDisplay } from '../bytes.js';
 import type { SnapshotRow, SourceId, Version } from '../catalog/index.js';
 import { ExitCode, FormatError, UserError } from '../errors.js';
 import { ID_LENGTH } from '../format/entry.js';
@@ -11,6 +10,7 @@ import { currentTime, dropSnapshots } from './forgetting/drop.js';
 import { distinctVersions, type KeptPath, renewKept } from './forgetting/kept-layers.js';
 import { isWithin } from './forgetting/listing-writer.js';
 import { MetadataWriter, withReader } from './forgetting/metadata-writer.js';
+import { exists } from './forgetting/on-disk.js';
 import { forceRewriting } from './forgetting/prune-run.js';
 import { type CutSnapshot, cutSnapshots, replaceSnapshots } from './forgetting/rewrite.js';
 import { runForgetting } from './forgetting/run.js';
@@ -178,12 +178,4 @@ async function stillOnDisk(context: Context, options: PurgeOptions, sources: rea
     if (saved) found.push(pathItem(path));
   }
   return found;
-}
-
-function exists(path: ByteString): boolean {
-  try {
-    return lstatSync(toBytes(path), { throwIfNoEntry: false }) !== undefined;
-  } catch {
-    return false;
-  }
 }

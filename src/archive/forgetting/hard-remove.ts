@@ -2,7 +2,7 @@ import { type ByteString, toDisplay } from '../../bytes.js';
 import type { SnapshotRow, SourceId, Version } from '../../catalog/index.js';
 import { ExitCode, UserError } from '../../errors.js';
 import { EntryType } from '../../format/entry.js';
-import { explain, type ScanPlan } from '../../scan/index.js';
+import type { ScanPlan } from '../../scan/index.js';
 import { pathOf } from '../past.js';
 import type { Repository } from '../repository.js';
 import { isPlausibleClock } from '../retention/plausibility.js';
@@ -11,6 +11,7 @@ import { currentTime, dropSnapshots } from './drop.js';
 import { distinctVersions, type KeptPath, renewKept } from './kept-layers.js';
 import { isWithin } from './listing-writer.js';
 import { MetadataWriter } from './metadata-writer.js';
+import { isExcluded } from './on-disk.js';
 import { type CutSnapshot, cutSnapshots, replaceSnapshots } from './rewrite.js';
 import { forgetIn } from './run.js';
 import { countedSnapshots, newestOf, PIN } from './sources.js';
@@ -46,6 +47,8 @@ interface HardRemovePlan {
   lost: Version[];
   /** What kept snapshots are to hold, if that changes. */
   kept: KeptPath[] | undefined;
+  /** How many of them held nothing else and were dropped; known afterwards. */
+  dropped: number;
 }
 
 /**
@@ -67,7 +70,7 @@ export async function hardRemove(repository: Repository, backup: CompletedBackup
       plan: async (shop) => planHardRemove(shop, backup),
       question: () => undefined,
       sources: ({ source }) => [source],
-      removed: ({ rows }) => rows.length,
+      removed: ({ dropped }) => dropped,
       lost: (_, { lost }) => lost,
       act: removeHistory,
     },
@@ -108,7 +111,7 @@ function planHardRemove(shop: Workshop, { snapshot, plan }: CompletedBackup): Ha
     (row) => row.applied && !newest.has(row.name) && !row.tags.includes(PIN) && holdsAny(shop, row, roots),
   );
   const { lost, kept } = judge(shop, lineage, roots, rows, plan);
-  return { source, lineage, roots, rows, lost, kept };
+  return { source, lineage, roots, rows, lost, kept, dropped: 0 };
 }
 
 function holdsAny({ catalog }: Workshop, row: SnapshotRow, keys: readonly ByteString[]): boolean {
@@ -145,7 +148,7 @@ function judge(
     const ended = versions.filter((version) => version.keptBy === 'history' || !stays(version));
     // What is excluded by now was not removed by its owner: its history stays.
     const isActive = versions.some(({ to }) => to === undefined);
-    if (!isActive && !explain(plan, pathOf(key)).saved) {
+    if (!isActive && isExcluded(plan, pathOf(key))) {
       if (ended.length > 0) kept.push({ key, versions: ended });
       changes ||= ended.length > old.length;
       continue;
@@ -156,14 +159,18 @@ function judge(
   return { lost, kept: changes ? kept : undefined };
 }
 
-async function removeHistory(shop: Workshop, { lineage, roots, rows, kept }: HardRemovePlan): Promise<void> {
+async function removeHistory(shop: Workshop, plan: HardRemovePlan): Promise<void> {
+  const { lineage, roots, rows, kept } = plan;
   const dropped = kept === undefined ? [] : await renewKept(shop, lineage, kept);
   const writer = new MetadataWriter(shop);
   try {
     const rewritten: CutSnapshot[] = [];
     for (const snapshot of await cutSnapshots(shop, writer, rows, roots)) {
-      if (snapshot.cut.others === 0) dropped.push(snapshot.row.name);
-      else rewritten.push(snapshot);
+      if (snapshot.cut.others > 0) rewritten.push(snapshot);
+      else {
+        dropped.push(snapshot.row.name);
+        plan.dropped++;
+      }
     }
     if (rewritten.length > 0) await writer.finish();
     await replaceSnapshots(shop, lineage, roots, rewritten);
