@@ -198,7 +198,11 @@ function backUp(seq) {
   return stage.complete();
 }
 
-await time('first run', () => backUp(1), () => `${megabytes(catalog.path)}, ${memory()}`);
+await time(
+  'first run',
+  () => backUp(1),
+  () => `${megabytes(catalog.path)}, ${memory()}`,
+);
 const runs = [];
 for (let seq = 2; seq <= SNAPSHOTS; seq++) {
   const elapsed = stopwatch();
@@ -206,7 +210,11 @@ for (let seq = 2; seq <= SNAPSHOTS; seq++) {
   runs.push(elapsed());
 }
 runs.sort((a, b) => a.cpu - b.cpu);
-show(`each later run (median of ${runs.length})`, runs[runs.length >> 1], `slowest ${runs.at(-1).cpu.toFixed(0)} ms cpu, ${memory()}`);
+show(
+  `each later run (median of ${runs.length})`,
+  runs[runs.length >> 1],
+  `slowest ${runs.at(-1).cpu.toFixed(0)} ms cpu, ${memory()}`,
+);
 catalog.close();
 console.log(`size: ${megabytes(join(dir, 'catalog.db'))}`);
 await time('open', async () => {
@@ -219,25 +227,45 @@ async function ask() {
   const at = (seq) => snapshots.get(snapshot(seq).name);
   const middle = Math.max(1, SNAPSHOTS >> 1);
   const results = (n) => `${n} results`;
-  await time('read the active segments in order', () => {
-    let n = 0;
-    for (let page = active.page(source, undefined); page.length > 0; page = active.page(source, page.at(-1).firstKey))
-      for (const { bytes, froms } of page) n += decodeSegment(bytes).length + (froms().length & 0);
-    return n;
-  }, results);
+  await time(
+    'read the active segments in order',
+    () => {
+      let n = 0;
+      for (let page = active.page(source, undefined); page.length > 0; page = active.page(source, page.at(-1).firstKey))
+        for (const { bytes, froms } of page) n += decodeSegment(bytes).length + (froms().length & 0);
+      return n;
+    },
+    results,
+  );
   await time('all entries of the newest snapshot', () => count(query.entries(at(SNAPSHOTS))), results);
   await time('all entries of a snapshot in the middle', () => count(query.entries(at(middle))), results);
-  await time('ls of a directory, in the middle', () => count(query.entriesAt(at(middle), 'home\0user\0project-0100\0part-7', { recursive: false })), results);
-  await time('ls above 500 full directories, in the middle', () => count(query.entriesAt(at(middle), 'home\0user', { recursive: false })), results);
+  await time(
+    'ls of a directory, in the middle',
+    () => count(query.entriesAt(at(middle), 'home\0user\0project-0100\0part-7', { recursive: false })),
+    results,
+  );
+  await time(
+    'ls above 500 full directories, in the middle',
+    () => count(query.entriesAt(at(middle), 'home\0user', { recursive: false })),
+    results,
+  );
   await time('one entry, in the middle', () => (query.entryAt(at(middle), keys[PATHS >> 1]) ? 1 : 0), results);
   await time('history of a path', () => query.history('bench', keys[PATHS >> 1]).length, results);
   const all = { source: 'bench', all: true };
   await time('find a name, all snapshots', () => count(query.find('report-500001.*', all)), results);
   await time('find *500001*, all snapshots', () => count(query.find('*500001*', all)), results);
   await time('find what is not there, all snapshots', () => count(query.find('*.xyz', all)), results);
-  await time('find part of a path, all snapshots', () => count(query.find('/home/user/project-0100/**/*.pdf', all)), results);
+  await time(
+    'find part of a path, all snapshots',
+    () => count(query.find('/home/user/project-0100/**/*.pdf', all)),
+    results,
+  );
   await time('find photo-123*.jpg, newest', () => count(query.find('photo-123*.jpg', { source: 'bench' })), results);
-  await time('find photo-123*.jpg, in the middle', () => count(query.find('photo-123*.jpg', { source: 'bench', snapshot: at(middle) })), results);
+  await time(
+    'find photo-123*.jpg, in the middle',
+    () => count(query.find('photo-123*.jpg', { source: 'bench', snapshot: at(middle) })),
+    results,
+  );
   await time('find *.jpg, all snapshots (many)', () => count(query.find('*.jpg', all)), results);
   await time('diff of the last two', () => count(query.diff(at(SNAPSHOTS - 1), at(SNAPSHOTS))), results);
   await time('diff of two in the middle', () => count(query.diff(at(middle - 1), at(middle))), results);
@@ -260,7 +288,12 @@ const rebuilding = await (async () => {
   const rebuild = await beginRebuild({ dir, storeId: STORE });
   for (let seq = 1; seq <= SNAPSHOTS; seq++) {
     const lineage = rebuild.catalog.snapshots.lineageFor('bench', snapshot(seq));
-    await applyListing(rebuild.catalog, { source: lineage.source, snapshot: snapshot(seq), segments: listings[seq - 1], fetch });
+    await applyListing(rebuild.catalog, {
+      source: lineage.source,
+      snapshot: snapshot(seq),
+      segments: listings[seq - 1],
+      fetch,
+    });
   }
   show('rebuild: listings merged', elapsed(), memory());
   catalog = await rebuild.finish();
@@ -268,16 +301,32 @@ const rebuilding = await (async () => {
   if (process.env.BENCH_VERIFY) {
     const again = createHash('sha256');
     for (const line of dumpCatalog(catalog)) again.update(line);
-    console.log(digest.digest('hex') === again.digest('hex') ? 'the rebuilt catalog is equal' : 'THE REBUILT CATALOG DIFFERS');
+    console.log(
+      digest.digest('hex') === again.digest('hex') ? 'the rebuilt catalog is equal' : 'THE REBUILT CATALOG DIFFERS',
+    );
   }
 })();
 void rebuilding;
 
 const name = (seq) => snapshot(seq).name;
 const newHead = (row) => ({ segments: listings[row.seq - 1], fetch });
-await time('forget one snapshot', () => forgetSnapshots(catalog, [name(2)]), (r) => `${r.versions} versions`);
-await time('forget the newest snapshot', () => forgetSnapshots(catalog, [name(SNAPSHOTS)], newHead), (r) => `${r.versions} versions`);
-const most = Array.from({ length: SNAPSHOTS - 1 }, (_, i) => i + 1).filter((seq) => seq % 10 !== 0 && seq !== 2 && seq !== SNAPSHOTS - 1);
-await time(`forget ${most.length} of the rest`, () => forgetSnapshots(catalog, most.map(name)), (r) => `${r.versions} versions`);
+await time(
+  'forget one snapshot',
+  () => forgetSnapshots(catalog, [name(2)]),
+  (r) => `${r.versions} versions`,
+);
+await time(
+  'forget the newest snapshot',
+  () => forgetSnapshots(catalog, [name(SNAPSHOTS)], newHead),
+  (r) => `${r.versions} versions`,
+);
+const most = Array.from({ length: SNAPSHOTS - 1 }, (_, i) => i + 1).filter(
+  (seq) => seq % 10 !== 0 && seq !== 2 && seq !== SNAPSHOTS - 1,
+);
+await time(
+  `forget ${most.length} of the rest`,
+  () => forgetSnapshots(catalog, most.map(name)),
+  (r) => `${r.versions} versions`,
+);
 catalog.close();
 console.log(`size: ${megabytes(join(dir, 'catalog.db'))}`);
