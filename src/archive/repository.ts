@@ -111,7 +111,7 @@ export async function openRepository(context: Context, access: Access): Promise<
     const { storeConfig, keyring } = await unlockStore(context, store);
     if (storeConfig.mode === 'exclusive') {
       lock = await store.lock(access.lock, context.waitLock);
-      if (access.catalog === 'write') await store.cleanTemporaries();
+      await clearLeftovers(store, access);
     }
     mkdirSync(config.tableDir, { recursive: true, mode: 0o700 });
     removeStaleIndexFiles(config.tableDir);
@@ -126,6 +126,15 @@ export async function openRepository(context: Context, access: Access): Promise<
     await store.close();
     report.done();
     throw error;
+  }
+}
+
+/** Removes what killed runs left half-written. Readers may be unable to, as on a disk mounted read-only: no matter. */
+async function clearLeftovers(store: ObjectStore, access: Access): Promise<void> {
+  try {
+    await store.cleanTemporaries();
+  } catch (error) {
+    if (access.catalog === 'write' || !(error instanceof UserError)) throw error;
   }
 }
 

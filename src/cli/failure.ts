@@ -1,4 +1,4 @@
-import { ExitCode, UserError } from '../errors.js';
+import { ExitCode, FormatError, UserError } from '../errors.js';
 
 /** What is told of an error: an exit code, and one line for people. */
 export interface Failure {
@@ -7,11 +7,16 @@ export interface Failure {
 }
 
 /**
- * Any error as what users are told. A UserError speaks for itself; an error of the operating system is told as it is;
- * anything else is a fault of the program, and says so.
+ * Any error as what users are told. A UserError speaks for itself; an error of the operating system is told as it is,
+ * bytes that break the format as damage; anything else is a fault of the program, and says so.
  */
 export function describeFailure(error: unknown, aborted: boolean): Failure {
   if (error instanceof UserError) return { code: error.exit, message: oneLine(error.message) };
+  if (error instanceof FormatError)
+    return {
+      code: ExitCode.failed,
+      message: `the store is damaged: ${oneLine(error.message)}; run 'backup-ninja check' to see what that hurts`,
+    };
   if (aborted) return { code: ExitCode.interrupted, message: 'interrupted; what was finished before stays' };
   const { message, code, syscall } =
     error instanceof Error ? (error as NodeJS.ErrnoException) : { message: String(error) };

@@ -102,7 +102,9 @@ function asCount(value: unknown): number {
 
 function asTime(value: unknown): bigint {
   if (typeof value !== 'bigint' && !Number.isSafeInteger(value)) throw malformed('has a time that is none');
-  return BigInt(value as number | bigint);
+  const time = BigInt(value as number | bigint);
+  if (BigInt.asIntN(64, time) !== time) throw malformed('has a time of more than 64 bits');
+  return time;
 }
 
 function isCount(value: unknown): value is number {

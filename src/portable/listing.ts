@@ -147,12 +147,15 @@ function addRare(fields: Fields, entries: PortableEntry[]): void {
     }));
   });
   each('replaced', 5, (entry, [chunkClass, depth, size, ids]) => {
-    entry.replaced = {
+    const old = {
       chunkClass: asCount(chunkClass, 'replaced', 1),
       depth: asCount(depth, 'replaced', DEEPEST),
       size: asCount(size, 'replaced'),
       ids: asBytes(ids, 'replaced'),
     };
+    if (old.depth === 0 ? old.ids.length % ID !== 0 : old.ids.length !== ID)
+      throw damaged('a replaced content with the wrong number of ids');
+    entry.replaced = old;
   });
   each('kept', 3, (entry, [first, latest]) => {
     entry.kept = { first: asTime(first, 'kept'), last: asTime(latest, 'kept') };

@@ -64,7 +64,7 @@ export class Session {
     const holder: Holder = { pid: process.pid, host, since: new Date().toISOString() };
     if (command !== undefined) holder.command = command;
     for (;;) {
-      const id = `${host.toLowerCase().replace(/[^a-z0-9]+/g, '_')}-${process.pid}-${randomBytes(8).toString('hex')}`;
+      const id = `${hostPart(host)}-${process.pid}-${randomBytes(8).toString('hex')}`;
       const lock = openLock(fromDisplay(join(tmp, id + LIVE)), 'exclusive');
       if (lock === null) continue; // a cleaner looks at it this very moment
       try {
@@ -118,7 +118,7 @@ export function cleanSessions(root: string, own: string | undefined, now = Date.
     const lock = tryLock(liveFile);
     if (lock === null) continue;
     try {
-      const elsewhere = readHolder(liveFile)?.host !== hostname();
+      const elsewhere = !isOfThisHost(id, readHolder(liveFile));
       if (elsewhere && Math.max(newestChange(folder), fs.fstatSync(lock.fd).mtimeMs) > now - UNPROVEN_MS) continue;
       removed += removeFolder(folder);
       removeLive(liveFile, lock);
@@ -215,4 +215,14 @@ function makeFolder(folder: string): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
+}
+
+/** A host's name as it stands in ids. */
+function hostPart(host: string): string {
+  return host.toLowerCase().replace(/[^a-z0-9]+/g, '_');
+}
+
+/** Whether a session was opened on this host: its holder says so, or its id if it was killed before it could say more. */
+function isOfThisHost(id: string, holder: Holder | undefined): boolean {
+  return holder === undefined ? id.startsWith(`${hostPart(hostname())}-`) : holder.host === hostname();
 }

@@ -5,6 +5,8 @@ import { decode, encode } from '../../src/format/cbor.js';
 import { holeId } from '../../src/format/chunk-list.js';
 import { type Entry, EntryType, MAX_SECONDS } from '../../src/format/entry.js';
 import { decodeEntry, decodeSegment, encodeEntry, encodeSegment, openSegment } from '../../src/format/segment.js';
+import { PortableError } from '../../src/portable/index.js';
+import { readSegment } from '../../src/portable/listing.js';
 import { entries } from './arbitrary.js';
 
 const FILE: Entry = {
@@ -171,6 +173,7 @@ describe('segment', () => {
       expect(reading({})).not.toThrow();
     });
 
+    // The other decoder must refuse the same.
     it.each<[string, Record<string, unknown>]>([
       ['a count that is none', { n: 'two' }],
       ['a count larger than the columns', { n: 3 }],
@@ -202,10 +205,13 @@ describe('segment', () => {
       ['a replaced content with a cut id', { replaced: [[0, 0, 0, 0, bytes(1)]] }],
       ['a replaced content of two roots', { replaced: [[0, 0, 1, 0, new Uint8Array(48)]] }],
       ['times that are none', { kept: [[0, 'x', 1]] }],
+      ['times beyond 64 bits', { kept: [[0, 0, 2n ** 63n]] }],
+      ['times beyond 64 bits before 1970', { kept: [[0, -(2n ** 63n) - 1n, 0]] }],
       ['an owner without a number', { users: [['x', 'y']] }],
       ['an owner without a name', { groups: [[5, 6]] }],
     ])('%s', (_, change) => {
       expect(reading(change)).toThrow(FormatError);
+      expect(() => readSegment(encode({ ...columns(), ...change }))).toThrow(PortableError);
     });
 
     it('whatever else is not a segment, without failing in any other way', () => {

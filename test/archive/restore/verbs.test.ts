@@ -1,0 +1,163 @@
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Archive } from '../../e2e/archive.js';
+import { noise } from './lab.js';
+
+/** Restoring, as the command line does it: with a catalog and worker threads. */
+const read = (...path: string[]): string => fs.readFileSync(join(...path), 'utf8');
+
+describe('what is no longer there', () => {
+  it('comes back by --deleted, --version-id and --snapshot', async () => {
+    const a = await Archive.make();
+    const at = (path: string): string => join(a.tree, path);
+    fs.mkdirSync(at('gone/deep'), { recursive: true });
+    fs.writeFileSync(at('gone/deep/f'), 'one');
+    fs.writeFileSync(at('stays'), 'first');
+    fs.writeFileSync(at('becomes'), 'a file');
+    fs.mkdirSync(at('turns'));
+    fs.writeFileSync(at('turns/inner'), 'inner');
+    const { snapshot } = await a.backup();
+    fs.writeFileSync(at('gone/deep/f'), 'two');
+    fs.writeFileSync(at('stays'), 'second!');
+    await a.backup();
+    fs.rmSync(at('gone'), { recursive: true });
+    fs.rmSync(at('turns'), { recursive: true });
+    fs.writeFileSync(at('turns'), 'now a file');
+    await a.backup();
+
+    const out = join(a.folder, 'out');
+    const found = await a.json('restore', ['--target', out, '--deleted', a.tree], 3);
+    expect(read(out, at('gone/deep/f'))).toBe('two');
+    expect(read(out, at('stays'))).toBe('second!');
+    expect(read(out, at('turns'))).toBe('now a file');
+    // Its place is taken: named, and the exit code is 3.
+    expect(found.errors.map(({ path }) => path)).toEqual([at('turns/inner')]);
+
+    const { versions } = await a.json('history', [at('gone/deep/f')]);
+    expect(versions).toHaveLength(2);
+    const one = join(a.folder, 'one');
+    await a.json('restore', ['--target', one, '--version-id', versions[0].id, at('gone/deep/f')]);
+    expect(read(one, at('gone/deep/f'))).toBe('one');
+    await a.json('restore', ['--target', one, '--version-id', 'nonsense', at('gone/deep/f')], 2);
+
+    const old = join(a.folder, 'old');
+    await a.json('restore', ['--target', old, '--snapshot', snapshot!.slice(0, 10), at('stays'), at('gone')]);
+    expect(read(old, at('stays'))).toBe('first');
+    expect(read(old, at('gone/deep/f'))).toBe('one');
+    expect(fs.existsSync(join(old, at('becomes')))).toBe(false);
+    await a.json('restore', ['--target', old, join(a.tree, 'never-was')], 1);
+    const partly = await a.json('restore', ['--target', old, at('stays'), join(a.tree, 'never-was')], 3);
+    expect(partly.errors[0].message).toMatch(/not in snapshot/);
+  });
+});
+
+describe('--delete', () => {
+  it('does nothing unless it is confirmed', async () => {
+    const a = await Archive.make();
+    fs.mkdirSync(join(a.tree, 'd'));
+    fs.writeFileSync(join(a.tree, 'd/f'), 'f');
+    await a.backup();
+    fs.writeFileSync(join(a.tree, 'd/new'), 'n');
+    fs.writeFileSync(join(a.tree, 'd/f'), 'changed');
+    expect((await a.run(['restore', '--target', '/', '--delete', a.tree])).code).toBe(2);
+    const told = await a.json('restore', ['--target', '/', '--delete', '--dry-run', a.tree]);
+    expect(told.deleted).toEqual([join(a.tree, 'd/new')]);
+    expect(read(a.tree, 'd/f')).toBe('changed');
+    const done = await a.json('restore', ['--target', '/', '--delete', '--yes', a.tree]);
+    expect(done).toEqual(told);
+    expect(read(a.tree, 'd/f')).toBe('f');
+    expect(fs.readdirSync(join(a.tree, 'd'))).toEqual(['f']);
+    // The store and the catalog lie beside the tree: everything restored in place leaves them.
+    await a.json('restore', ['--target', '/', '--delete', '--yes']);
+    expect(fs.existsSync(a.store)).toBe(true);
+    expect(fs.existsSync(a.config)).toBe(true);
+  });
+});
+
+describe('a restore that is killed', () => {
+  it('is finished by the next, and leaves no other names behind', async () => {
+    const a = await Archive.make();
+    for (let i = 0; i < 300; i++) {
+      fs.mkdirSync(join(a.tree, `d${i % 10}`), { recursive: true });
+      fs.writeFileSync(join(a.tree, `d${i % 10}`, `f${i}`), noise(100_000, i + 1));
+    }
+    fs.writeFileSync(join(a.tree, 'z'), noise(60_000_000, 5));
+    await a.backup();
+    const out = join(a.folder, 'out');
+    let killed = 0;
+    for (let i = 0; i < 8 && killed < 3; i++) {
+      const before = fs.existsSync(out) ? fs.readdirSync(out, { recursive: true }).length : 0;
+      const outcome = await a.run(['restore', '--target', out], {
+        started: ({ kill }) => {
+          const poll = setInterval(() => {
+            const now = fs.existsSync(out) ? fs.readdirSync(out, { recursive: true }).length : 0;
+            if (now > before) {
+              clearInterval(poll);
+              kill('SIGKILL');
+            }
+          }, 1);
+          setTimeout(() => clearInterval(poll), 15_000);
+        },
+      });
+      if (outcome.signal !== 'SIGKILL') break;
+      killed++;
+    }
+    expect(killed).toBeGreaterThan(0);
+    const result = await a.json('restore', ['--target', out]);
+    expect(result.errors).toEqual([]);
+    expect(result.restored + result.skipped).toBe(301);
+    const { status, stdout } = spawnSync('diff', ['-r', a.tree, join(out, a.tree)], { encoding: 'utf8' });
+    expect(stdout).toBe('');
+    expect(status).toBe(0);
+    expect(await a.json('restore', ['--target', out])).toMatchObject({ restored: 0, skipped: 301 });
+  });
+});
+
+describe('cat and dump', () => {
+  it('write the bytes that were saved', async () => {
+    const a = await Archive.make();
+    const at = (path: string): string => join(a.tree, path);
+    const long = `${'long-name-'.repeat(20)}end`;
+    fs.mkdirSync(at('d'));
+    fs.writeFileSync(at('d/text'), 'some text\n');
+    fs.writeFileSync(at(`d/${long}`), noise(3_000_000));
+    fs.linkSync(at('d/text'), at('d/again'));
+    fs.symlinkSync(long, at('d/link'));
+    fs.writeFileSync(Buffer.from(`${at('d')}/\xff\xfe`, 'latin1'), 'odd');
+    fs.writeFileSync(at('sparse'), 'x');
+    fs.truncateSync(at('sparse'), 3_000_000);
+    fs.utimesSync(at('d/text'), 1_000_000_000.5, -1.25);
+    await a.backup();
+
+    expect((await a.run(['cat', at('d/text')])).stdout).toBe('some text\n');
+    for (const path of ['d', 'd/link', 'nothing']) expect((await a.run(['cat', at(path)])).code, path).toBe(1);
+    const tar = join(a.folder, 'out.tar');
+    const program = ['sh', '-c', '"$@" > "$OUT"', 'sh'];
+    expect((await a.run(['dump'], { under: program, env: { OUT: tar } })).code).toBe(0);
+    const un = join(a.folder, 'un');
+    fs.mkdirSync(un);
+    expect(spawnSync('tar', ['-xpf', tar, '-C', un], { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+    const compared = spawnSync('diff', ['-r', '--no-dereference', a.tree, join(un, a.tree)], { encoding: 'utf8' });
+    expect(compared).toMatchObject({ status: 0, stdout: '' });
+    expect(fs.statSync(join(un, at('d/again'))).ino).toBe(fs.statSync(join(un, at('d/text'))).ino);
+    for (const path of ['d/text', `d/${long}`, 'd'])
+      expect(fs.statSync(join(un, at(path)), { bigint: true }).mtimeNs, path).toBe(
+        fs.statSync(at(path), { bigint: true }).mtimeNs,
+      );
+
+    // A damaged pack: small files are left out, a big one cuts the tar file.
+    for (const pack of a.packs()) {
+      const bytes = fs.readFileSync(pack);
+      if (bytes.length < 1_000_000) continue;
+      bytes[2000] ^= 1;
+      fs.writeFileSync(pack, bytes);
+    }
+    expect((await a.run(['dump', at('d')], { under: program, env: { OUT: tar } })).code).toBe(3);
+    const listed = spawnSync('tar', ['-tf', tar], { encoding: 'utf8' });
+    expect(listed.status).toBe(0);
+    expect(listed.stdout).toContain('d/');
+    expect(listed.stdout.split('\n').length).toBeLessThan(9);
+  });
+});
