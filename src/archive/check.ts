@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { FormatError, UserError } from '../errors.js';
+import { ExitCode, FormatError, UserError } from '../errors.js';
 import { holeLength } from '../format/chunk-list.js';
 import { ID_LENGTH } from '../format/entry.js';
 import { decodeDirectory } from '../format/pack.js';
@@ -24,6 +24,11 @@ const MOST_PATHS = 10_000;
 
 /** Whether store and catalog agree and everything needed is there; with `readData`, whether every byte is as promised. */
 export async function check(context: Context, options: CheckOptions): Promise<CheckResult> {
+  if (options.repair)
+    throw new UserError(
+      ExitCode.usage,
+      `'check --repair' is not part of this version; run 'backup-ninja backup', which stores anew what is lost while the disk has it`,
+    );
   if (options.objects) return checkObjects(context);
   const repository = await openRepository(context, { command: 'check', lock: 'shared', catalog: 'read' });
   try {
