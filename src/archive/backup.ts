@@ -159,6 +159,7 @@ class Backup {
         ignoreInode: context.config.ignoreInode,
         unsettled: new Set(active === undefined ? [] : catalog.active.unsettled(active)),
         isCovered: (key) => plan.covers(key),
+        isAbove: (key) => plan.isAbove(key),
         isWhole,
       },
       cursor: new ActiveCursor(catalog, active),

@@ -67,6 +67,8 @@ export interface RootPlan {
    * path is gone (or is to go); false, it was not looked at, and stays.
    */
   covers(key: ByteString): boolean;
+  /** Whether a directory is only recorded because it lies above a root. */
+  isAbove(key: ByteString): boolean;
 }
 
 /**
@@ -305,7 +307,14 @@ class Planning {
       partial: this.#isPartial && ![...recorded, ...this.#configured.values()].every(isWhole),
       problems: this.#problems,
       covers: this.#coverage(roots.filter((root) => root.mode === 'scan').map((root) => root.key)),
+      isAbove: this.#above(roots),
     };
+  }
+
+  #above(roots: readonly ScanRoot[]): (key: ByteString) => boolean {
+    const above = new Set(roots.flatMap(({ key }) => ancestorsOf(key)));
+    for (const key of above) if (this.#scanned.has(key) || this.#containerOf(key) !== undefined) above.delete(key);
+    return (key) => above.has(key);
   }
 
   #checkAcceptEmpty(): void {

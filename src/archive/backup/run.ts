@@ -14,7 +14,7 @@ import {
   openParent,
   userName,
 } from '../../platform/index.js';
-import type { KeepItem, ScanEntry, ScanItem } from '../../scan/index.js';
+import { type KeepItem, pathOf, type ScanEntry, type ScanItem } from '../../scan/index.js';
 import { ReadStatus } from '../ingest/messages.js';
 import { keyedHash } from '../repository.js';
 import type { ActiveCursor } from './active-cursor.js';
@@ -44,6 +44,8 @@ export interface RunRules {
   unsettled: ReadonlySet<ByteString>;
   /** Whether an active key that the scan does not yield is gone (true) or merely was not looked at (false). */
   isCovered(key: ByteString): boolean;
+  /** Whether a directory is only recorded because it lies above a root. */
+  isAbove(key: ByteString): boolean;
   /** Whether all that the version needs is still in the store; undefined when nothing is missing there. */
   isWhole?: (segment: Segment, position: number) => boolean;
 }
@@ -215,7 +217,7 @@ export class BackupRun {
     else if (item.type === EntryType.dir) this.counts.dirs++;
     const old =
       known && cursor.segment !== undefined ? { segment: cursor.segment, position: cursor.position } : undefined;
-    if (known && this.isUnchanged(item)) {
+    if (known && (this.isUnchanged(item) || this.isSameAbove(item))) {
       const mustRead = isFile && (rules.mode === 'full' || rules.unsettled.has(item.key));
       if (!mustRead) {
         this.carry();
@@ -247,6 +249,27 @@ export class BackupRun {
     return same && (rules.isWhole === undefined || rules.isWhole(segment, i));
   }
 
+  /**
+   * Whether a directory above the roots is as it was but for its times. Those move with whatever else is made beside the
+   * roots: a home directory's would cost every run a new version of it.
+   */
+  private isSameAbove(item: ScanEntry): boolean {
+    const { segment, position } = this.cursor;
+    if (segment === undefined || item.type !== EntryType.dir || !this.rules.isAbove(item.key)) return false;
+    const old = segment.entry(position);
+    const now = withXattrs(baseEntry(item));
+    return (
+      old.type === now.type &&
+      old.mode === now.mode &&
+      old.uid === now.uid &&
+      old.gid === now.gid &&
+      old.user === now.user &&
+      old.group === now.group &&
+      sameXattrs(old.xattrs ?? [], now.xattrs ?? []) &&
+      this.rules.isWhole?.(segment, position) !== false
+    );
+  }
+
   private carriedSlot(): Carried {
     const { row, segment, position } = this.cursor;
     if (row === undefined || segment === undefined) throw new Error('nothing under the cursor');
@@ -275,9 +298,7 @@ export class BackupRun {
   }
 
   private addOther(item: ScanEntry): void {
-    const entry = baseEntry(item);
-    const xattrs = item.type === EntryType.symlink ? [] : readXattrs(item.path);
-    if (xattrs.length > 0) entry.xattrs = xattrs;
+    const entry = withXattrs(baseEntry(item));
     if (item.target !== undefined) entry.target = item.target;
     if (isDevice(item.type)) entry.rdev = { major: item.rdevMajor, minor: item.rdevMinor };
     if (item.nlink > 1 && item.type !== EntryType.dir) entry.link = this.linkGroup(item.ino, item.mountKey);
@@ -522,6 +543,23 @@ function readFailure(read: FileRead): string {
     default:
       return read.error ?? 'could not be read';
   }
+}
+
+function withXattrs(entry: Entry): Entry {
+  const xattrs = entry.type === EntryType.symlink ? [] : readXattrs(pathOf(entry.key));
+  if (xattrs.length > 0) entry.xattrs = xattrs;
+  return entry;
+}
+
+function sameXattrs(a: NonNullable<Entry['xattrs']>, b: NonNullable<Entry['xattrs']>): boolean {
+  const values = new Map(b);
+  return (
+    a.length === b.length &&
+    a.every(([name, value]) => {
+      const other = values.get(name);
+      return other !== undefined && Buffer.compare(value, other) === 0;
+    })
+  );
 }
 
 function readXattrs(path: ByteString): [ByteString, Uint8Array][] {
