@@ -3,6 +3,7 @@ import type { SnapshotRow } from '../catalog/index.js';
 import { ExitCode, UserError } from '../errors.js';
 import { jsonPath } from '../report/json-path.js';
 import { OwnFiles } from '../scan/own-files.js';
+import { BlobIndex, indexFile } from './blob-index.js';
 import { type Context, notConfirmed } from './context.js';
 import { workerCount } from './ingest/pool.js';
 import { keyOf } from './past.js';
@@ -102,7 +103,12 @@ async function confirmRemoval(
   if (!(await repository.context.confirm(question))) throw notConfirmed();
 }
 
-function run(repository: Repository, plan: Plan, mapping: Mapping, options: RestoreOptions): Promise<RestoreResult> {
+async function run(
+  repository: Repository,
+  plan: Plan,
+  mapping: Mapping,
+  options: RestoreOptions,
+): Promise<RestoreResult> {
   const { context, config, store, keyring } = repository;
   const isLocal = store.kind === 'local';
   const own = new OwnFiles(
@@ -110,24 +116,40 @@ function run(repository: Repository, plan: Plan, mapping: Mapping, options: Rest
   );
   // The threads start while the index is loaded.
   const pool = options.dryRun ? NO_POOL : startPool(repository, options.verify);
-  return runPass(
-    {
-      context,
-      index: repository.blobs(),
-      reader: repository.reader(),
-      keyring,
-      pool,
-      mapping,
-      entries: plan.entries(),
-      ancestor: (key) => plan.ancestor.at(key),
-      roots: (snapshotBody(plan.snapshot)?.roots ?? []).map(({ path }) => keyOf(path)),
-      unsaved: config.exclude,
-      isProtected: (stat) => own.has(stat),
-      totals: totalsOf(plan.snapshot, options),
-      problems: plan.problems,
-    },
-    options,
-  );
+  let index: BlobIndex;
+  try {
+    index = repository.blobs();
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
+  let notSeen: BlobIndex | undefined;
+  try {
+    return await runPass(
+      {
+        context,
+        index,
+        fallback: () => {
+          notSeen ??= BlobIndex.load(repository.catalog, indexFile(config.tableDir), (pack) => !pack.present);
+          return notSeen;
+        },
+        reader: repository.reader(),
+        keyring,
+        pool,
+        mapping,
+        entries: plan.entries(),
+        ancestor: (key) => plan.ancestor.at(key),
+        roots: (snapshotBody(plan.snapshot)?.roots ?? []).map(({ path }) => keyOf(path)),
+        unsaved: config.exclude,
+        isProtected: (stat) => own.has(stat),
+        totals: totalsOf(plan.snapshot, options),
+        problems: plan.problems,
+      },
+      options,
+    );
+  } finally {
+    notSeen?.close();
+  }
 }
 
 function startPool(repository: Repository, verify: boolean): ExtractPool {

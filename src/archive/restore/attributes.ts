@@ -128,7 +128,7 @@ export function applyToOpen(fd: number, want: Attributes, stat: StatBuffer, note
   const names = listXattrsFd(fd);
   const access = want.xattrs.some(([name]) => name === ACCESS_ACL);
   for (const name of names) {
-    if (want.xattrs.some(([wanted]) => wanted === name) || isOfTheSystem(name)) continue;
+    if (want.xattrs.some(([wanted]) => wanted === name) || !isRemovable(name)) continue;
     tryXattr(name, () => removeXattrFd(fd, name), notes);
     perm = -1;
   }
@@ -182,15 +182,17 @@ export function applyToNew(
 export function hasAttributes(fd: number, stat: StatBuffer, want: Attributes): boolean {
   if (want.uid !== -1 && (stat.uid !== want.uid || stat.gid !== want.gid)) return false;
   if (stat.perm !== want.perm) return false;
-  const names = listXattrsFd(fd).filter((name) => !isOfTheSystem(name));
-  if (names.length === 0 && want.xattrs.length === 0) return true;
-  for (const name of names) if (!want.xattrs.some(([wanted]) => wanted === name)) return false;
+  for (const name of listXattrsFd(fd))
+    if (isRemovable(name) && !want.xattrs.some(([wanted]) => wanted === name)) return false;
   return want.xattrs.every(([name, value]) => sameBytes(getXattrFd(fd, name), value));
 }
 
-/** Labels that the system gives to every new file: without a stored value the system's own stays. */
-function isOfTheSystem(name: ByteString): boolean {
-  return name.startsWith('security.') && name !== 'security.capability';
+/**
+ * Whether an attribute that was not stored is to go. Labels that the system or the file system gives (`security.selinux`,
+ * `trusted.*`, …) are not ours to take away.
+ */
+function isRemovable(name: ByteString): boolean {
+  return name.startsWith('user.') || name === ACCESS_ACL || name === DEFAULT_ACL || name === 'security.capability';
 }
 
 function sameBytes(found: Uint8Array | null, value: Uint8Array): boolean {

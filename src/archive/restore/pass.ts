@@ -11,7 +11,7 @@ import type { NodeReader } from './content.js';
 import { Directories, descriptorLimit } from './directories.js';
 import type { EntryStream } from './entries.js';
 import type { Mapping } from './mapping.js';
-import type { Locator } from './places.js';
+import type { Fallback, Locator } from './places.js';
 import type { ExtractPool } from './pool.js';
 import { Selection } from './selection.js';
 import { RestoreSession } from './session.js';
@@ -24,6 +24,7 @@ const TURN = 256;
 export interface PassParts {
   context: Pick<Context, 'report' | 'signal'>;
   index: Locator;
+  fallback?: Fallback;
   reader: NodeReader;
   keyring: Keyring;
   /** Closed at the end, whatever it is. */
@@ -55,6 +56,7 @@ export async function runPass(parts: PassParts, options: PassOptions): Promise<R
   const session = new RestoreSession({
     context,
     index: parts.index,
+    fallback: parts.fallback,
     reader: parts.reader,
     hash: blobHasher(parts.keyring, 'data'),
     pool,

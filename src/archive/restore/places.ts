@@ -23,16 +23,24 @@ export type Locator = Pick<BlobIndex, 'find' | 'locations' | 'directory'>;
 
 const CACHED_PACKS = 512;
 
+/**
+ * Where blobs may lie besides: packs that are cut short, or were not seen in the store. Asked only for what the index
+ * does not have.
+ */
+export type Fallback = () => Locator;
+
 /** Finds out where blobs are to be read from, and remembers what turned out to be unreadable. */
 export class BlobPlaces {
   private readonly index: Locator;
+  private readonly fallback: Fallback | undefined;
   private readonly packs = new Map<number, PackPlaces>();
   private last: Place | undefined;
   private readonly badFrames = new Map<string, string>();
   private readonly badBlobs = new Set<string>();
 
-  constructor(index: Locator) {
+  constructor(index: Locator, fallback: Fallback | undefined) {
     this.index = index;
+    this.fallback = fallback;
   }
 
   /** Where the blob with the id at this place can be read, as far as is known; a text that says why not, if it cannot. */
@@ -40,20 +48,21 @@ export class BlobPlaces {
     const guessed = this.guess(ids, at);
     if (guessed !== undefined) return guessed;
     const first = this.index.find(ids, at);
-    if (first === undefined) return 'missing in the store: a chunk is in none of its packs';
-    const place = this.place(first);
-    let reason = this.whyNot(place);
-    if (reason === undefined) {
+    const place = first && this.place(first, this.index);
+    if (place !== undefined && this.whyNot(place) === undefined) {
       this.last = place;
       return place;
     }
-    for (const location of this.index.locations(ids, at)) {
-      const other = this.place(location);
-      const why = this.whyNot(other);
-      if (why === undefined) return other;
-      reason ??= why;
+    let reason: string | undefined;
+    for (const index of [this.index, this.fallback?.()]) {
+      for (const location of index?.locations(ids, at) ?? []) {
+        const other = this.place(location, index!);
+        const why = this.whyNot(other);
+        if (why === undefined) return other;
+        reason ??= why;
+      }
     }
-    return reason;
+    return reason ?? 'missing in the store: a chunk is in none of its packs';
   }
 
   /** Notes that a frame does not open. */
@@ -92,10 +101,10 @@ export class BlobPlaces {
       : undefined;
   }
 
-  private place(location: BlobLocation): Place {
+  private place(location: BlobLocation, index: Locator): Place {
     let pack = this.packs.get(location.pack);
     if (pack === undefined) {
-      pack = placesOf(location, this.index.directory(location.pack));
+      pack = placesOf(location, index.directory(location.pack));
       if (this.packs.size >= CACHED_PACKS) {
         const [oldest] = this.packs.keys();
         this.packs.delete(oldest);

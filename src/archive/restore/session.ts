@@ -15,7 +15,7 @@ import { chunks, type NodeReader } from './content.js';
 import { Conflict, type Dir, type Directories, descriptorLimit, ignoring } from './directories.js';
 import { type LinkGroup, LinkGroups } from './links.js';
 import { type ExtractResult, UnitFlag } from './messages.js';
-import { BlobPlaces, type Locator, type Place } from './places.js';
+import { BlobPlaces, type Fallback, type Locator, type Place } from './places.js';
 import type { ExtractPool } from './pool.js';
 import { type Decision, type Overwrite, Target } from './target.js';
 import { type BigFile, cutTasks, type Part, type PlannedTask, type PlannedUnit, type WholeFile } from './window.js';
@@ -24,6 +24,7 @@ import { type BigFile, cutTasks, type Part, type PlannedTask, type PlannedUnit, 
 export interface SessionParts {
   context: Pick<Context, 'report' | 'signal'>;
   index: Locator;
+  fallback?: Fallback;
   reader: NodeReader;
   /** Ids of data blobs. */
   hash: BlobHasher;
@@ -111,7 +112,7 @@ export class RestoreSession {
   constructor(parts: SessionParts) {
     this.parts = parts;
     this.directories = parts.directories;
-    this.places = new BlobPlaces(parts.index);
+    this.places = new BlobPlaces(parts.index, parts.fallback);
     const { overwrite, dryRun, isProtected } = parts;
     this.target = new Target({
       directories: this.directories,
@@ -367,7 +368,12 @@ export class RestoreSession {
   /** Whether what is there in a big file's place holds its bytes. */
   private async hasBytes(file: BigFile): Promise<boolean> {
     const { entry, dir, name } = file;
-    const fd = openFileAt(this.directories.fd(dir), name);
+    let fd: number;
+    try {
+      fd = openFileAt(this.directories.fd(dir), name);
+    } catch {
+      return false;
+    }
     try {
       const id = new Uint8Array(ID_LENGTH);
       let buffer: Uint8Array = new Uint8Array(1024 * 1024);

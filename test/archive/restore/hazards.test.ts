@@ -53,7 +53,31 @@ describe('damage', () => {
     const result = await lab.restore();
     expect(result.restored).toBe(1);
     expect(paths(result.errors)).toEqual(['/a']);
-    expect(result.errors[0].message).toMatch(/missing in the store/);
+    expect(result.errors[0].message).toMatch(/missing in the store, frame 0 of pack [0-9a-f]{64}/);
+  });
+
+  it('takes of a pack that is cut short only what lies behind the cut', async () => {
+    lab.file('/a', 'a');
+    lab.cutFrame();
+    lab.file('/b', 'b');
+    const pack = await lab.cut();
+    fs.truncateSync(lab.packFile(pack!), 72 + 17 + 3);
+    const result = await lab.restore();
+    expect(paths(result.errors)).toEqual(['/b']);
+    expect(text('a')).toBe('a');
+  });
+
+  it('leaves out what no pack has', async () => {
+    lab.file('/a', 'a').ids[0] ^= 1;
+    lab.file('/big', noise(3_000_000));
+    lab.entries[1].ids[3] ^= 1;
+    lab.file('/b', 'b');
+    const result = await lab.restore();
+    expect(result.errors.map(({ path, message }) => [path, message])).toEqual([
+      ['/a', 'missing in the store: a chunk is in none of its packs'],
+      ['/big', expect.stringMatching(/^its chunk list cannot be read: /)],
+    ]);
+    expect(fs.readdirSync(lab.target)).toEqual(['b']);
   });
 
   it('of a pack that goes away meanwhile, or is cut off', async () => {

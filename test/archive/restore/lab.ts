@@ -190,6 +190,7 @@ export class Lab {
       close: () => Promise.resolve(),
     };
     const entries = [...this.entries].filter(options.only ?? (() => true)).sort((a, b) => (a.key < b.key ? -1 : 1));
+    let notSeen: BlobIndex | undefined;
     const nothing = (): void => undefined;
     try {
       return await runPass(
@@ -206,6 +207,10 @@ export class Lab {
             signal: options.signal ?? new AbortController().signal,
           },
           index,
+          fallback: () => {
+            notSeen ??= BlobIndex.load(this.catalog(), join(this.base, 'not-seen'), (pack) => !pack.present);
+            return notSeen;
+          },
           reader,
           keyring: this.keyring,
           pool,
@@ -229,6 +234,7 @@ export class Lab {
       );
     } finally {
       index.close();
+      notSeen?.close();
     }
   }
 
@@ -258,13 +264,15 @@ export class Lab {
 
   /** As much of a catalog as finding blobs takes. */
   private catalog(): Catalog {
+    const isWhole = (pack: FinishedPack): boolean =>
+      fs.statSync(this.packFile(pack), { throwIfNoEntry: false })?.size === pack.size;
     const rows = this.packs.map((pack, i) => ({
       number: i + 1,
       name: pack.name,
       kind: pack.kind,
       directory: pack.directory,
       blobs: decodeDirectory(pack.directory).ids.length / ID_LENGTH,
-      present: fs.existsSync(this.packFile(pack)),
+      present: isWhole(pack),
     }));
     const packs = {
       all: () => rows,

@@ -277,7 +277,9 @@ describe('what was there', () => {
     fs.chmodSync(at('t'), 0o711);
     fs.writeFileSync(at('t/dir-is-file'), 'x');
     fs.writeFileSync(at('t/same'), 'mine');
-    fs.symlinkSync('/', at('t/dir-is-link'));
+    const outside = join(lab.base, 'outside');
+    fs.mkdirSync(outside);
+    fs.symlinkSync(outside, at('t/dir-is-link'));
     lab.dir('/t');
     lab.file('/t/file-is-dir', 'f');
     lab.dir('/t/dir-is-file');
@@ -296,7 +298,7 @@ describe('what was there', () => {
     expect(text('t/same')).toBe('mine');
     expect(text('t/new')).toBe('stored');
     expect(text('t/dir-is-file')).toBe('x');
-    expect(fs.existsSync('/escaped')).toBe(false);
+    expect(fs.readdirSync(outside)).toEqual([]);
     expect(fs.statSync(at('t')).mode & 0o777).toBe(0o711);
   });
 
@@ -443,15 +445,29 @@ describe('a drive of Windows', () => {
 
 describe('a listing made by someone else', () => {
   it('cannot name what lies outside', async () => {
-    for (const key of ['..', '..\0evil', 'd\0..', 'd\0..\0..\0evil', 'd/../../evil', 'd\0.', 'd\0a/b'])
-      lab.entries.push({ ...lab.file('/x', 'evil'), key });
-    lab.entries.splice(0, lab.entries.length, ...lab.entries.filter(({ key }) => key !== 'x'));
-    lab.dir('/d');
+    const { dir, file } = EntryType;
+    const evil: [key: string, type: EntryType][] = [
+      ['..\0evil', file],
+      ['d', dir],
+      ['d\0.', dir],
+      ['d\0.\0evil', file],
+      ['d\0..', dir],
+      ['d\0..\0..', dir],
+      ['d\0..\0..\0evil', file],
+      ['d\0..\0..x/../../evil', file],
+      ['d\0/evil', file],
+      ['d\0e/../../../evil', file],
+      ['d\0x/../../..', dir],
+      ['d\0x/../../..\0evil', file],
+    ];
+    const { ids, size } = lab.file('/x', 'evil');
+    lab.entries.length = 0;
+    for (const [key, type] of evil) lab.add({ bytes: `/${key.replaceAll('\0', '/')}` }, type, { ids, size }).key = key;
     const result = await lab.restore();
     expect(result.restored).toBe(0);
     expect(fs.readdirSync(lab.base).sort()).toEqual(['store', 'target']);
     expect(fs.readdirSync(lab.target)).toEqual(['d']);
-    expect(result.errors.length).toBeGreaterThanOrEqual(5);
+    expect(result.errors.length).toBeGreaterThanOrEqual(6);
   });
 });
 
