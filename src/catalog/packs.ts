@@ -57,7 +57,8 @@ export class Packs {
 
   /**
    * Adds packs that are durable in the store, in one transaction, which survives the death of this process.
-   * A known name keeps its number and directory, becomes present, and once opened stays opened.
+   * A known name keeps its number and directory, becomes present, and once opened stays opened. A writer of zeros, which
+   * stands for one that nobody vouches for, gives way to another.
    * @returns their numbers, in the order given
    */
   add(packs: readonly PackInput[]): number[] {
@@ -170,9 +171,11 @@ export class Packs {
     const known = this.db.one<{ number: number }>('SELECT number FROM packs WHERE name = ?', name);
     if (known !== undefined) {
       this.db.run(
-        'UPDATE packs SET present = (size = ?), opened = max(opened, ?) WHERE number = ?',
+        `UPDATE packs SET present = (size = ?), opened = max(opened, ?),
+           writer = CASE WHEN writer = zeroblob(32) THEN ? ELSE writer END WHERE number = ?`,
         pack.size,
         pack.opened ? 1 : 0,
+        hexBytes(pack.writer),
         known.number,
       );
       return known.number;

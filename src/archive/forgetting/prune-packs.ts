@@ -1,5 +1,6 @@
 import type { PruneOptions } from '../types.js';
 import { type Pruned, pruneExclusive } from './prune-run.js';
+import { pruneShared } from './prune-shared.js';
 import type { Workshop } from './workshop.js';
 
 /** Milliseconds that doomed packs of shared stores are left, unless told otherwise. */
@@ -10,5 +11,6 @@ export async function prunePacks(
   shop: Workshop,
   options: Pick<PruneOptions, 'maxUnused'> & Partial<Pick<PruneOptions, 'grace'>>,
 ): Promise<Pruned> {
-  return pruneExclusive(shop, options.maxUnused);
+  if (shop.storeConfig.mode === 'exclusive') return pruneExclusive(shop, options.maxUnused);
+  return pruneShared(shop, { maxUnused: options.maxUnused, grace: options.grace ?? DEFAULT_GRACE });
 }

@@ -57,6 +57,8 @@ export interface PlanRules {
   suspect: ReadonlySet<string>;
   /** Packs whose blobs are known to be what their ids say. */
   isAssured(row: PackRow): boolean;
+  /** Packs that are not planned for: they are doomed already. */
+  isDoomed(row: PackRow): boolean;
 }
 
 /** Decides which packs go, which are rewritten and which copies of blobs stay. Changes nothing. */
@@ -65,7 +67,7 @@ export function planPrune(shop: Workshop, index: BlobIndex, live: LiveBlobs, rul
   const rows = new Map(shop.catalog.packs.all().map((row) => [row.number, row]));
   const copies = findCopies(shop, index, states);
   elect(copies, index, rows, rules, states);
-  const uses = measure(shop, index, rows, states);
+  const uses = measure(shop, index, rows, states).filter(({ row }) => !rules.isDoomed(row));
   const remove = uses.filter((use) => !use.hasLive);
   const rest = uses.filter((use) => use.hasLive);
   const rewrite = chooseRewrites(rest, rules);
@@ -113,7 +115,9 @@ function elect(
     const at = packAt(index, number);
     const row = rows.get(index.packs[at].number)!;
     const share = index.packs[at].blobs === 0 ? 0 : needed[at] / (index.packs[at].blobs + 1);
-    return (rules.suspect.has(row.name) ? 0 : 8) + (row.tombstoned ? 0 : 4) + (rules.isAssured(row) ? 2 : 0) + share;
+    return (
+      (rules.isDoomed(row) ? 0 : 8) + (rules.suspect.has(row.name) ? 0 : 4) + (rules.isAssured(row) ? 2 : 0) + share
+    );
   };
   for (const group of copies) {
     const all = [group.survivor, ...group.spares];

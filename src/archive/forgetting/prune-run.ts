@@ -1,3 +1,4 @@
+import type { PackRow } from '../../catalog/index.js';
 import { ExitCode, UserError } from '../../errors.js';
 import { objectPath } from '../../store/index.js';
 import { BlobIndex, indexFile, readable } from '../blob-index.js';
@@ -28,8 +29,13 @@ export function forceRewriting(shop: Workshop, packs: Iterable<string>): void {
   shop.catalog.setMeta(FORCED, JSON.stringify([...names]));
 }
 
-function forcedPacks(shop: Workshop): Set<string> {
+export function forcedPacks(shop: Workshop): Set<string> {
   return new Set(JSON.parse(shop.catalog.getMeta(FORCED) ?? '[]') as string[]);
+}
+
+/** What was noted has been seen to. */
+export function clearForced(shop: Workshop): void {
+  shop.catalog.setMeta(FORCED, undefined);
 }
 
 /**
@@ -52,6 +58,11 @@ export async function pruneExclusive(shop: Workshop, maxUnused: PruneOptions['ma
     index.close();
     shop.context.report.done();
   }
+}
+
+/** Whether a full role, or this catalog, has compared every blob of a pack with its id. */
+export function isOpened(row: PackRow): boolean {
+  return row.opened || row.verified !== undefined;
 }
 
 /** An object that cannot be read may need anything, or say anything: nothing goes before somebody has looked at it. */
@@ -88,7 +99,8 @@ async function surePlan(
     const plan = planPrune(shop, index, live, {
       ...rules,
       suspect,
-      isAssured: (row) => row.opened || row.verified !== undefined || assured.has(row.name),
+      isAssured: (row) => isOpened(row) || assured.has(row.name),
+      isDoomed: () => false,
     });
     // What is not damaged in a rehearsal is not read: it would take as long as the prune itself.
     const unknown = plan.stay.filter(
@@ -115,7 +127,7 @@ async function carryOut(shop: Workshop, index: BlobIndex, plan: PrunePlan, chang
     await store.delete(objectPath('packs', name));
     context.report.progress({ files: ++done });
   }
-  catalog.setMeta(FORCED, undefined);
+  clearForced(shop);
   return { packsDeleted: plan.remove.length, packsRewritten: rewritten.length };
 }
 

@@ -12,23 +12,24 @@ export const NOBODY = '0'.repeat(64);
 /**
  * Takes packs into the catalog that the store has and no index names, from their own directories: a killed run left
  * them, or their index was lost. Nobody relies on them before they have been opened.
- * @returns how many could not be read; they are left alone
+ * Those that cannot be read are left alone.
+ * @returns names of those that were taken
  */
-export async function adoptStrangePacks(shop: Workshop): Promise<number> {
+export async function adoptStrangePacks(shop: Workshop): Promise<string[]> {
   const { catalog, reconciled, context } = shop;
-  let unreadable = 0;
+  const adopted: string[] = [];
   for (const { name, size } of reconciled.packs) {
     if (catalog.packs.byName(name) !== undefined) continue;
     context.signal.throwIfAborted();
     try {
       catalog.packs.add([{ name, size, ...(await readPackDirectory(shop, name, size)) }]);
+      adopted.push(name);
     } catch (error) {
       if (!(error instanceof FormatError || error instanceof UserError)) throw error;
-      unreadable++;
       context.report.warn(`left alone, as it cannot be read: ${objectPath('packs', name)} (${error.message})`);
     }
   }
-  return unreadable;
+  return adopted;
 }
 
 /** What a pack says of itself. Throws FormatError. */

@@ -178,6 +178,12 @@ function* sideBySide(db: Db, a: SnapshotRow, b: SnapshotRow, range: KeyRange): G
 
 /** What changed in between and was changed back is no difference. */
 function* difference(key: ByteString, before: Entry | undefined, after: Entry | undefined): Generator<Difference> {
-  if (before !== undefined && after !== undefined && Buffer.compare(encodeRow(before), encodeRow(after)) === 0) return;
+  if (before !== undefined && after !== undefined && areEqual(before, after)) return;
   yield { key, before, after };
+}
+
+/** Nearly all versions of a path differ in their times. */
+function areEqual(a: Entry, b: Entry): boolean {
+  if (a.mtimeNsec !== b.mtimeNsec || a.ctimeNsec !== b.ctimeNsec || a.size !== b.size) return false;
+  return Buffer.compare(encodeRow(a), encodeRow(b)) === 0;
 }

@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { cleanupHard, cleanupSoft } from '../../../src/archive/cleanup.js';
+import { forget } from '../../../src/archive/forget.js';
+import { purge } from '../../../src/archive/purge.js';
+import { Lab, type LabFile } from './lab.js';
+
+let lab: Lab;
+beforeEach(async () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  lab = await Lab.make();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  lab.remove();
+});
+
+const file = (text: string, mtime: number): LabFile => ({ content: Buffer.from(text), mtime });
+const common = { dryRun: false, prune: true, allSources: false };
+const names = async (): Promise<string[]> => (await lab.snapshots()).map(({ name }) => name);
+
+test('a file made and deleted within the year lives on in a kept snapshot', async () => {
+  await lab.at('2024-02-01T12:00').backup(
+    new Map([
+      ['r/a', file('one', 1)],
+      ['r/short', file('lived', 2)],
+    ]),
+  );
+  const last = await lab.at('2024-11-01T12:00').backup(new Map([['r/a', file('two', 3)]]));
+  const newest = await lab.at('2025-06-01T12:00').backup(new Map([['r/a', file('three', 4)]]));
+  lab.at('2025-06-02T12:00');
+  const result = await cleanupSoft(lab.context(), common);
+  expect([result.snapshots_removed, result.versions_removed]).toEqual([1, 1]);
+  const rows = await lab.snapshots();
+  expect(rows.filter(({ kind }) => kind === 'taken').map(({ name }) => name)).toEqual([last, newest]);
+  expect(rows.filter(({ kind }) => kind === 'kept')).toHaveLength(1);
+  const again = await cleanupSoft(lab.context(), common);
+  expect([again.snapshots_removed, again.versions_removed]).toEqual([0, 0]);
+});
+
+test('a pinned snapshot is not dropped by rules or name, and what it holds is not purged', async () => {
+  const pinned = await lab.at('2025-01-01T12:00').backup(new Map([['r/a', file('one', 1)]]), { tags: ['pin'] });
+  const newest = await lab.at('2025-01-02T12:00').backup(new Map([['r/a', file('two', 2)]]));
+  lab.at('2025-01-03T12:00');
+  await cleanupHard(lab.context(), common);
+  expect(await names()).toEqual([pinned, newest]);
+  const named = { ...common, rules: undefined, groupBy: [], snapshots: [pinned] };
+  await expect(forget(lab.context(), named)).rejects.toThrow(/tagged pin/);
+  await expect(purge(lab.context(), { ...common, paths: ['/r/a'] })).rejects.toThrow(/tagged pin/);
+  expect(await names()).toEqual([pinned, newest]);
+});
+
+test('a snapshot that claims to come from the future counts for no rule', async () => {
+  const future = BigInt(Date.parse('2031-01-01T12:00')) * 1_000_000n;
+  const old = await lab.at('2025-01-01T12:00').backup(new Map([['r/a', file('one', 1)]]));
+  const real = await lab.at('2025-01-02T12:00').backup(new Map([['r/a', file('two', 2)]]));
+  const strange = await lab.at('2025-01-03T12:00').backup(new Map([['r/a', file('x', 3)]]), { time: future });
+  lab.at('2025-01-04T12:00');
+  await cleanupHard(lab.context(), common);
+  expect(await names()).toEqual([real, strange]);
+  expect(await names()).not.toContain(old);
+});
+
+test('nothing changes when nobody agrees', async () => {
+  const first = await lab.at('2025-01-01T12:00').backup(new Map([['r/a', file('one', 1)]]));
+  const second = await lab.at('2025-01-02T12:00').backup(new Map([['r/a', file('two', 2)]]));
+  lab.at('2025-01-03T12:00').confirmed = false;
+  const before = lab.storeBytes;
+  await expect(cleanupHard(lab.context(), common)).rejects.toThrow(/not confirmed/);
+  expect(lab.preview?.lost).toHaveLength(1);
+  expect(await names()).toEqual([first, second]);
+  expect(lab.storeBytes).toBe(before);
+});
