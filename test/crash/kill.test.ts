@@ -1,71 +1,81 @@
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { Archive } from '../e2e/archive.js';
-import { expectSamePicture, pictureOf } from '../e2e/compare.js';
+import { Archive, filesBelow } from '../e2e/archive.js';
+import { expectSameTree } from '../e2e/compare.js';
 import { lines, noise, ordinaryTree } from '../e2e/trees.js';
+import { expectNoTemporaries, killAfter, numbers } from './machine.js';
 
-const MIB = 1024 * 1024;
-const KILLS = 20;
+const TIMES = 20;
 
-/** A wait that differs from kill to kill and covers the whole run: the same series each time, so a failure comes back. */
-function delays(longest: number): number[] {
-  return Array.from({ length: KILLS }, (_, i) => Math.round(longest * ((i * 0.618_034) % 1)));
-}
-
-/** Kills the process, as no program can prevent, after so many milliseconds. */
-function killAfter(ms: number): (child: { kill(signal: NodeJS.Signals): void }) => void {
-  return (child) => void setTimeout(() => child.kill('SIGKILL'), ms);
-}
-
-function makeTree(archive: Archive): void {
-  ordinaryTree(archive.tree, 'kill', 400);
-  mkdirSync(join(archive.tree, 'big'));
-  for (let i = 0; i < 8; i++) writeFileSync(join(archive.tree, 'big', `noise ${i}`), noise(6 * MIB, `kill ${i}`));
-  writeFileSync(join(archive.tree, 'big', 'text'), lines(30 * MIB, 'kill'));
-}
-
-test('a backup killed again and again leaves nothing that harms', async () => {
-  const archive = await Archive.make();
-  makeTree(archive);
-  await archive.backup();
-  const started = performance.now();
-  await archive.backup(['--full']);
-  const longest = (performance.now() - started) * 1.2;
-
-  let killed = 0;
-  for (const [i, delay] of delays(longest).entries()) {
-    // Something new each time, so that each run has data and metadata to write.
-    writeFileSync(join(archive.tree, 'big', `new ${i}`), noise(3 * MIB, `new ${i}`));
-    appendFileSync(join(archive.tree, 'big', 'text'), `line ${i}\n`);
-    const outcome = await archive.run(['backup'], { started: killAfter(delay) });
-    if (outcome.signal === 'SIGKILL') killed++;
+/** Changes a tree in many ways, so that each run has something to do. */
+function change(tree: string, round: number): void {
+  for (let i = 0; i < 40; i++) {
+    const folder = join(tree, `round ${round % 4}`, `${i % 5}`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, `${i}.txt`), lines(20_000 + 1000 * i, `${round} ${i}`));
   }
-  expect(killed).toBeGreaterThan(KILLS / 3);
+  writeFileSync(join(tree, `noise ${round % 3}`), noise(12_000_000, `${round}`));
+  appendFileSync(join(tree, 'growing'), noise(1_000_000, `more ${round}`));
+  if (round % 5 === 4) rmSync(join(tree, `round ${(round + 1) % 4}`), { recursive: true, force: true });
+}
 
-  await archive.backup();
-  await archive.checkAll();
-  const restored = await archive.restore(join(archive.folder, 'restored'));
-  expectSamePicture(pictureOf(restored), pictureOf(archive.tree));
-  archive.expectTidy();
-});
-
-test('a restore killed again and again is finished by the next', async () => {
+test(`a backup killed ${TIMES} times in a row at random moments`, async () => {
   const archive = await Archive.make();
-  makeTree(archive);
+  ordinaryTree(archive.tree);
+  await archive.backup();
+  const random = numbers(4711);
+  let longest = 0;
+  const begun = performance.now();
+  change(archive.tree, 0);
+  await archive.backup();
+  longest = performance.now() - begun;
+  let killed = 0;
+  for (let round = 1; round <= TIMES; round++) {
+    change(archive.tree, round);
+    if (await killAfter(archive, ['backup'], random.next().value! * longest)) killed++;
+  }
+  expect(killed).toBeGreaterThan(TIMES / 2);
+
+  // No lock is left, nothing has to be repaired, and what was killed left nothing behind.
+  await archive.backup();
+  archive.expectTidy();
+  await archive.checkAll();
+  const target = join(archive.folder, 'restored');
+  expectSameTree(await archive.restore(target), archive.tree);
+  for (const { id } of await archive.json('snapshots')) {
+    rmSync(target, { recursive: true });
+    await archive.restore(target, ['--snapshot', id]);
+  }
+  // What the catalog says of all this is what the store says.
+  const asked = async () => [await archive.json('find', ['**', '--all']), await archive.json('snapshots')];
+  const before = await asked();
+  rmSync(archive.tables, { recursive: true });
+  expect(await asked()).toEqual(before);
+  archive.expectTidy();
+}, 300_000);
+
+test(`a restore killed ${TIMES} times in a row at random moments`, async () => {
+  const archive = await Archive.make();
+  ordinaryTree(archive.tree);
+  change(archive.tree, 0);
+  for (let i = 0; i < 600; i++) writeFileSync(join(archive.tree, 'folder 1', `small ${i}`), `small ${i}`);
   await archive.backup();
   const target = join(archive.folder, 'restored');
-  const whole = performance.now();
-  await archive.restore(join(archive.folder, 'once'));
-  const longest = performance.now() - whole;
-
-  for (const delay of delays(longest))
-    await archive.run(['restore', '--target', target], { started: killAfter(delay) });
+  const known = new Set(filesBelow(archive.tree).map((file) => join(archive.tree, file.slice(archive.tree.length))));
+  const random = numbers(815);
+  const begun = performance.now();
+  await archive.restore(join(archive.folder, 'measure'));
+  const longest = performance.now() - begun;
+  let killed = 0;
+  for (let round = 1; round <= TIMES; round++) {
+    if (round % 4 === 0) rmSync(target, { recursive: true, force: true });
+    if (await killAfter(archive, ['restore', '--target', target], random.next().value! * longest)) killed++;
+  }
+  expect(killed).toBeGreaterThan(TIMES / 2);
   const restored = await archive.restore(target);
-  expectSamePicture(pictureOf(restored), pictureOf(archive.tree));
-  // Nothing else is in the target: no half-written file under another name.
-  expect(pictureOf(restored).size).toBe(pictureOf(archive.tree).size);
-  await archive.backup();
-  await archive.checkAll();
+  expectSameTree(restored, archive.tree);
+  expectNoTemporaries(target, known);
   archive.expectTidy();
-});
+  await archive.checkAll();
+}, 300_000);
