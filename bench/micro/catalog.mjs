@@ -114,38 +114,35 @@ const snapshot = (seq) => ({
 });
 
 console.log(`${PATHS} paths, ${SNAPSHOTS} snapshots of ${CHANGES} changes, in ${dir}`);
-const cutter = new ListingCutter(new Uint8Array(16).fill(7));
 const keys = pathsOf(PATHS);
-const listing = [];
-const positions = new Uint32Array(PATHS + 1);
-for (let from = 0; from < PATHS; ) {
-  let to = from + 1;
-  while (to < PATHS && !cutter.cutsBefore(keys[to], to - from)) to++;
-  positions.fill(listing.length, from, to);
-  listing.push(remember(keep(keys.slice(from, to).map((key, i) => entry(key, from + i)))));
-  from = to;
-}
-const listings = [[...listing]];
-for (let seq = 2; seq <= SNAPSHOTS; seq++) {
-  const touched = new Map();
-  for (let i = 0; i < CHANGES; i++) {
-    const at = random(PATHS);
-    const keysThere = touched.get(positions[at]);
-    if (keysThere) keysThere.add(keys[at]);
-    else touched.set(positions[at], new Set([keys[at]]));
+const listings = makeListings();
+console.log(`${listings[0].length} segments, ${(spooled / 1e6).toFixed(0)} MB of segments in all`);
+
+function makeListings() {
+  const cutter = new ListingCutter(new Uint8Array(16).fill(7));
+  const entries = keys.map((key, i) => entry(key, i));
+  const bounds = [0];
+  const segmentOf = new Uint32Array(PATHS);
+  for (let i = 1; i < PATHS; i++) {
+    if (cutter.cutsBefore(keys[i], i - bounds.at(-1))) bounds.push(i);
+    segmentOf[i] = bounds.length - 1;
   }
-  for (const [at, changed] of touched) {
-    const segment = decodeSegment(read(listing[at]));
-    const entries = [];
-    for (let i = 0; i < segment.length; i++) {
-      const old = segment.entry(i);
-      entries.push(changed.has(old.key) ? { ...entry(old.key, old.ino) } : old);
+  bounds.push(PATHS);
+  const write = (at) => remember(keep(entries.slice(bounds[at], bounds[at + 1])));
+  const current = Array.from({ length: bounds.length - 1 }, (_, at) => write(at));
+  const all = [[...current]];
+  for (let seq = 2; seq <= SNAPSHOTS; seq++) {
+    const touched = new Set();
+    for (let i = 0; i < CHANGES; i++) {
+      const at = random(PATHS);
+      entries[at] = entry(keys[at], at);
+      touched.add(segmentOf[at]);
     }
-    listing[at] = remember(keep(entries));
+    for (const at of touched) current[at] = write(at);
+    all.push([...current]);
   }
-  listings.push([...listing]);
+  return all;
 }
-console.log(`${listing.length} segments, ${(spooled / 1e6).toFixed(0)} MB of segments in all`);
 
 // ---- measuring ----
 

@@ -37,7 +37,7 @@ vi.mock('../../src/store/index.js', async (importOriginal) => {
 
 /** `npm run test:model -- --hours N` sets it; otherwise a fixed number of sequences runs. */
 const hours = Number(process.env.MODEL_HOURS ?? 0);
-const runs = Number(process.env.MODEL_RUNS ?? 40);
+const runs = Number(process.env.MODEL_RUNS ?? 12);
 
 const FILES = ['r/a', 'r/b', 'r/d/x', 'r/d/y', 'r/d/e/z', 'r/d-f', 's/one', 's/two'];
 const FOLDERS = ['r', 'r/d', 'r/d/e', 's'];
