@@ -84,7 +84,8 @@ describe('the machine is gone; what is left are the store and the recovery key',
     for (const outcome of [await scheduled(), await scheduled('--hard-remove', '--full')])
       expect([0, 3], outcome.stderr).toContain(outcome.code);
     removeTree(old.tree);
-    sh('cp', '-a', join(restored, old.tree), old.tree);
+    // A copy would be refused: some paths are longer than other programs bear.
+    renameSync(join(restored, old.tree), old.tree);
     const back = await scheduled('--hard-remove');
     expect([0, 3], back.stderr).toContain(back.code);
 
