@@ -136,12 +136,36 @@ const PUBLIC_PREFIX = {
   Ed25519: Buffer.from('302a300506032b6570032100', 'hex'),
 };
 
+/**
+ * Key objects by the bytes that they were made of: making one takes as long as using it, and a store has a few keys that
+ * open everything. They go with their bytes, which nobody changes.
+ */
+const KEY_OBJECTS = {
+  privateX25519: new WeakMap<Uint8Array, KeyObject>(),
+  privateEd25519: new WeakMap<Uint8Array, KeyObject>(),
+  publicX25519: new WeakMap<Uint8Array, KeyObject>(),
+  publicEd25519: new WeakMap<Uint8Array, KeyObject>(),
+};
+
 function privateKey(curve: Curve, secret: Uint8Array): KeyObject {
-  return createPrivateKey({ key: Buffer.concat([PRIVATE_PREFIX[curve], secret]), format: 'der', type: 'pkcs8' });
+  return remembered(KEY_OBJECTS[`private${curve}`], secret, () =>
+    createPrivateKey({ key: Buffer.concat([PRIVATE_PREFIX[curve], secret]), format: 'der', type: 'pkcs8' }),
+  );
 }
 
 function publicKeyObject(curve: Curve, key: Uint8Array): KeyObject {
-  return createPublicKey({ key: Buffer.concat([PUBLIC_PREFIX[curve], key]), format: 'der', type: 'spki' });
+  return remembered(KEY_OBJECTS[`public${curve}`], key, () =>
+    createPublicKey({ key: Buffer.concat([PUBLIC_PREFIX[curve], key]), format: 'der', type: 'spki' }),
+  );
+}
+
+function remembered(objects: WeakMap<Uint8Array, KeyObject>, bytes: Uint8Array, make: () => KeyObject): KeyObject {
+  let object = objects.get(bytes);
+  if (object === undefined) {
+    object = make();
+    objects.set(bytes, object);
+  }
+  return object;
 }
 
 function publicBytes(key: KeyObject): Uint8Array {

@@ -28,6 +28,7 @@ import { encodeSegment } from '../../../src/format/segment.js';
 import { sealSnapshot } from '../../../src/format/snapshot.js';
 import { Compressor, zstdCodec } from '../../../src/format/zstd.js';
 import { objectPath } from '../../../src/store/index.js';
+import { filesOf, removeMemoryStore } from '../../support/memory-store.js';
 
 /** What a path holds: null is a directory. `replaced` is content that was silently replaced. */
 export interface LabFile {
@@ -72,6 +73,7 @@ export class Lab {
   }
 
   remove(): void {
+    removeMemoryStore(this.config.store.url);
     rmSync(this.folder, { recursive: true, force: true });
   }
 
@@ -140,13 +142,25 @@ export class Lab {
     return this.use(async ({ catalog }) => catalog.snapshots.all(source));
   }
 
-  /** Ids of all blobs in the packs of the store, and the bytes of all its objects. */
+  /** Bytes of all that is in the store. */
   get storeBytes(): number {
-    return bytesBelow(this.config.store.url);
+    return [...this.files().values()].reduce((sum, size) => sum + size, 0);
   }
 
+  /** Paths below a folder of the store. */
   objects(folder: string): string[] {
-    return filesBelow(join(this.config.store.url, folder));
+    return [...this.files().keys()].filter((path) => path.startsWith(`${folder}/`));
+  }
+
+  /** Sizes of the store's files by path, on the disk or in memory. */
+  private files(): Map<string, number> {
+    const { url } = this.config.store;
+    const inMemory = [...filesOf(url)].map(([path, { length }]) => [path, length] as const);
+    if (inMemory.length > 0 || !existsSync(url)) return new Map(inMemory);
+    const paths = readdirSync(url, { recursive: true, encoding: 'utf8' }).map(
+      (path) => [path, statSync(join(url, path))] as const,
+    );
+    return new Map(paths.filter(([, stat]) => stat.isFile()).map(([path, { size }]) => [path, size]));
   }
 }
 
@@ -365,15 +379,4 @@ function configIn(folder: string, source: string): Config {
     ignoreCtime: false,
     ignoreInode: false,
   };
-}
-
-function filesBelow(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) =>
-    statSync(join(folder, path)).isFile(),
-  );
-}
-
-function bytesBelow(folder: string): number {
-  return filesBelow(folder).reduce((sum, path) => sum + statSync(join(folder, path)).size, 0);
 }

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { expect } from 'vitest';
 import { check } from '../../src/archive/check.js';
 import { cleanupHard, cleanupSoft } from '../../src/archive/cleanup.js';
 import { forget } from '../../src/archive/forget.js';
@@ -25,19 +25,6 @@ import {
   purgeIn,
   sameFile,
 } from './forgetting-model.js';
-
-vi.mock('../../src/store/index.js', async (importOriginal) => {
-  const original = await importOriginal<typeof import('../../src/store/index.js')>();
-  const { faulty } = await import('../archive/forgetting/faults.js');
-  return {
-    ...original,
-    openStore: async (...given: Parameters<typeof original.openStore>) => faulty(await original.openStore(...given)),
-  };
-});
-
-/** `npm run test:model -- --hours N` sets it; otherwise a fixed number of sequences runs. */
-const hours = Number(process.env.MODEL_HOURS ?? 0);
-const runs = Number(process.env.MODEL_RUNS ?? 12);
 
 const FILES = ['r/a', 'r/b', 'r/d/x', 'r/d/y', 'r/d/e/z', 'r/d-f', 's/one', 's/two'];
 const FOLDERS = ['r', 'r/d', 'r/d/e', 's'];
@@ -74,7 +61,7 @@ type Step =
   | { do: 'prune'; share: number }
   | { do: 'rebuild' };
 
-interface Action {
+export interface Action {
   step: Step;
   /** Kills it at this write, in the middle. */
   kill: { at: number; when: 'before' | 'after' } | null;
@@ -133,35 +120,20 @@ const action: fc.Arbitrary<Action> = fc.record({
   dry: fc.boolean(),
 });
 
-beforeAll(() => {
-  vi.useFakeTimers({ toFake: ['Date'] });
-});
-afterAll(() => {
-  vi.useRealTimers();
-});
+/** A sequence of steps. */
+export const sequence: fc.Arbitrary<Action[]> = fc.array(action, { minLength: 2, maxLength: 14 });
 
-test('random edits, backups, forgetting, pruning, rebuilds and kills equal a plain model', {
-  timeout: Math.max(600_000, hours * HOUR * 2),
-}, async () => {
-  const deadline = performance.now() + hours * HOUR;
-  let seed = Number(process.env.MODEL_SEED ?? (hours > 0 ? Math.floor(Math.random() * 2 ** 31) : 1));
-  do {
-    await fc.assert(
-      fc.asyncProperty(fc.array(action, { minLength: 2, maxLength: 14 }), async (actions) => {
-        const run = await Run.begin();
-        try {
-          for (const next of actions) await run.take(next);
-          await run.finish();
-        } finally {
-          neverKill();
-          run.lab.remove();
-        }
-      }),
-      { numRuns: hours > 0 ? 50 : runs, seed, endOnFailure: process.env.MODEL_SHRINK === undefined },
-    );
-    seed++;
-  } while (performance.now() < deadline);
-});
+/** Runs a sequence on a lab and on the model; throws where they differ. */
+export async function runSequence(actions: readonly Action[]): Promise<void> {
+  const run = await Run.begin();
+  try {
+    for (const next of actions) await run.take(next);
+    await run.finish();
+  } finally {
+    neverKill();
+    run.lab.remove();
+  }
+}
 
 /** One sequence, on a lab and on the model side by side. */
 class Run {

@@ -1,0 +1,4 @@
+import './mocks.js';
+import { testSequences } from './sequences.js';
+
+testSequences(1);
