@@ -18,6 +18,7 @@ import { missingBlobs } from './backup/missing-blobs.js';
 import { ReadQueue } from './backup/read-queue.js';
 import { BackupRun, type RunCounts } from './backup/run.js';
 import type { Context } from './context.js';
+import { keepCopy } from './copies.js';
 import { hardRemove, requireHardRemove } from './forgetting/hard-remove.js';
 import { type Lineage, lineageToContinue } from './lineage.js';
 import { snapshotBody, snapshotInput } from './reconcile.js';
@@ -250,6 +251,7 @@ class Backup {
     stage.seal(snapshotInput(snapshot.name, header, body, keyring.signer()));
     await store.put(objectPath('snapshots', snapshot.name), snapshot.bytes);
     stage.complete();
+    keepCopy(this.catalog, 'snapshots', snapshot.name, snapshot.bytes);
     this.catalog.setMeta(OWN_SOURCE, this.source);
     this.snapshotBytes = snapshot.bytes.length;
     return snapshot.name;

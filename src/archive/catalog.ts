@@ -3,8 +3,8 @@ import { openStore } from '../store/index.js';
 import type { Context } from './context.js';
 import { countReads } from './count-reads.js';
 import { newRebuild } from './rebuild.js';
-import { unlockStore } from './repository.js';
 import type { CatalogRebuildOptions, CatalogRebuildResult } from './types.js';
+import { unlockStore } from './unlock.js';
 
 /** Makes the catalog anew from the store and key alone. Metadata packs are read, file data is not. */
 export async function catalogRebuild(context: Context, _options: CatalogRebuildOptions): Promise<CatalogRebuildResult> {

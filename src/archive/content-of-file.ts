@@ -8,7 +8,7 @@ import { ExitCode, UserError } from '../errors.js';
 import { buildChunkList } from '../format/chunk-list.js';
 import { type ChunkClass, type Content, type Entry, EntryType, ID_LENGTH, sameContent } from '../format/entry.js';
 import type { Context } from './context.js';
-import { unlockCopies } from './repository.js';
+import { unlockCopies } from './unlock.js';
 
 const BUFFER = 8 * 1024 * 1024;
 

@@ -13,8 +13,8 @@ import { type SlotSecret, sealSlot } from '../format/slot.js';
 import { type ObjectStore, objectPath, openStore } from '../store/index.js';
 import type { Context } from './context.js';
 import { readerPage, storeReadme } from './reader-page.js';
-import { unlockStore } from './repository.js';
 import type { InitOptions, InitResult } from './types.js';
+import { unlockStore } from './unlock.js';
 
 /**
  * Makes what is missing of key and store, and never overwrites either. On a store that is there, the key must open it:

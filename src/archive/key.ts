@@ -14,7 +14,6 @@ import { rfc3339 } from '../report/time.js';
 import { type ObjectStore, objectPath, openStore } from '../store/index.js';
 import { type Context, notConfirmed } from './context.js';
 import { writeKeyFile } from './init.js';
-import { unlockStore } from './repository.js';
 import type {
   KeyAddOptions,
   KeyAddResult,
@@ -28,6 +27,7 @@ import type {
   KeyRemoveResult,
   KeySlot,
 } from './types.js';
+import { unlockStore } from './unlock.js';
 
 /** The slots that open the store: kinds, roles, and what each may write. */
 export async function keyList(context: Context, _options: KeyListOptions): Promise<KeyListResult> {

@@ -1,23 +1,24 @@
 import type { Catalog, SnapshotInput, SnapshotRow, SourceId } from '../catalog/index.js';
 import { applyListing, forgetSnapshots, resetSource } from '../catalog/index.js';
-import { SignatureError } from '../crypto/errors.js';
 import type { Keyring } from '../crypto/keyring.js';
-import { native } from '../crypto/native.js';
 import { ExitCode, FormatError, UserError } from '../errors.js';
-import { type Cert, openCert } from '../format/cert.js';
+import { openCert } from '../format/cert.js';
 import { openIndex } from '../format/index-object.js';
-import { checkName } from '../format/object.js';
+import type { ListingRoot } from '../format/listing.js';
 import { decodeDirectory } from '../format/pack.js';
-import { openRecord, openTombstone, type StoreRecord } from '../format/record.js';
+import { openRecord, type StoreRecord } from '../format/record.js';
 import { openSnapshot, openSnapshotHeader, type SnapshotBody, type SnapshotHeader } from '../format/snapshot.js';
 import { type NamedRecord, Trust } from '../format/trust.js';
 import { zstdCodec } from '../format/zstd.js';
-import { type Folder, type ListedObject, type ObjectStore, objectPath, StoreError } from '../store/index.js';
+import { type ListedObject, type ObjectStore, objectPath, StoreError } from '../store/index.js';
 import { BlobIndex, indexFile, readable } from './blob-index.js';
 import { BlobReader } from './blob-reader.js';
 import type { Context } from './context.js';
+import { type CopiedFolder, copiedNames, dropCopies, keepCopy } from './copies.js';
+import { type DamageMarks, damageMarks, NO_MARKS, noteMarked } from './damage-marks.js';
 import { noteIndex, packsOfIndex } from './index-notes.js';
 import { listingSegments } from './listing-reader.js';
+import { type NamedTombstone, readAll, readTombstones, tryOpen, type UnreadableObject } from './small-objects.js';
 
 /** What is needed to compare a catalog with its store. */
 export interface ReconcileParts {
@@ -34,10 +35,14 @@ export interface Reconciled {
   packs: ListedObject[];
   /** Names of the snapshots that the store lists. */
   snapshots: Set<string>;
-  /** Packs that were known and are gone, or have another size than they should. */
-  lostPacks: { name: string; what: 'missing' | 'size' }[];
+  /** Packs that are known and are gone, have another size than they should, or were set aside by a record. */
+  lostPacks: { name: string; what: 'missing' | 'size' | 'set aside' }[];
   /** Objects that could not be opened. */
   unreadable: UnreadableObject[];
+  /** Certificates, records and snapshots that the catalog has seen, that nobody took away, and that the store lacks. */
+  missing: { folder: CopiedFolder; name: string }[];
+  /** What records say of damage. */
+  marks: DamageMarks;
   /** Snapshots that the store lists although they were forgotten or replaced: whoever did it was killed in between. */
   leftovers: string[];
   /** All records that could be opened; `trust` says which count. */
@@ -46,21 +51,6 @@ export interface Reconciled {
   tombstones: NamedTombstone[];
   /** Indexes as the store lists them. */
   indexes: ListedObject[];
-}
-
-/** An object that could not be opened. */
-export interface UnreadableObject {
-  path: string;
-  message: string;
-  /** It opened, but its signature is wrong: it may be ignored. Anything else may be a loss. */
-  foreign: boolean;
-}
-
-/** A tombstone with the name of its object. */
-export interface NamedTombstone {
-  name: string;
-  time: bigint;
-  packs: string[];
 }
 
 /** How the comparison goes on. */
@@ -85,34 +75,51 @@ export async function reconcile(parts: ReconcileParts, options: ReconcileOptions
   const packs = await store.list('packs');
   const unreadable: UnreadableObject[] = [];
 
-  const opened = await readRecords(parts, records, unreadable);
+  const acceptLoss = options.rollback === 'accept';
+  const readRecords = await readAll(parts, 'records', records, { unreadable, acceptLoss }, openRecord);
+  const readCerts = await readAll(parts, 'certs', certs, { unreadable, acceptLoss }, openCert);
+  const opened = readRecords.objects.map(({ name, object }) => ({ name, ...object })).sort(byRecordTime);
   const trust = new Trust(
     Buffer.from(keyring.shared.rootPublic).toString('hex'),
-    await readCerts(parts, certs, unreadable),
+    readCerts.objects.map(({ object }) => object),
     opened,
   );
+  const marks = damageMarks(opened, trust);
   const present = new Set(snapshots.map(({ name }) => name));
   settleSealedRuns(catalog, present);
   await mergeIndexes(parts, trust, indexes, unreadable);
   const doomed = await readTombstones(parts, trust, tombstones, unreadable);
+  const isSetAside = (name: string) => marks.objects.size > 0 && marks.objects.has(objectPath('packs', name));
   const state = catalog.packs.reconcile(
-    packs,
+    packs.filter(({ name }) => !isSetAside(name)),
     doomed.flatMap((tombstone) => tombstone.packs),
   );
   const forgotten = forgottenBy(opened, trust, catalog);
   const dead = await mergeSnapshots(parts, trust, snapshots, forgotten, unreadable);
-  await dropMissing(parts, present, dead, options);
+  const spared = await dropMissing(parts, present, dead, options);
   applyRecords(catalog, trust, opened);
+  noteMarked(catalog, marks);
+  dropStaleCopies(catalog, present);
   if (keyring.isFull) noteReceipts(catalog);
+  const missingPacks = dropPruned(catalog, state.missing, isSetAside);
   return {
     trust,
     packs,
     snapshots: present,
     lostPacks: [
-      ...dropPruned(catalog, state.missing).map(({ name }) => ({ name, what: 'missing' as const })),
+      ...missingPacks.map(({ name }) => ({
+        name,
+        what: isSetAside(name) ? ('set aside' as const) : ('missing' as const),
+      })),
       ...state.short.map(({ name }) => ({ name, what: 'size' as const })),
     ],
     unreadable,
+    missing: [
+      ...readRecords.missing.map((name) => ({ folder: 'records' as const, name })),
+      ...readCerts.missing.map((name) => ({ folder: 'certs' as const, name })),
+      ...spared.map((name) => ({ folder: 'snapshots' as const, name })),
+    ],
+    marks,
     leftovers: [...present].filter((name) => dead.has(name)),
     records: opened,
     tombstones: doomed,
@@ -124,13 +131,30 @@ export async function reconcile(parts: ReconcileParts, options: ReconcileOptions
  * Takes packs out of the catalog that are gone and that no index of the store names any more: another machine has
  * pruned them. Returns the others, which are lost.
  */
-function dropPruned<P extends { name: string }>(catalog: Catalog, missing: readonly P[]): P[] {
+function dropPruned<P extends { name: string }>(
+  catalog: Catalog,
+  missing: readonly P[],
+  isSetAside: (name: string) => boolean,
+): P[] {
   if (missing.length === 0) return [];
   const indexes = catalog.objects.all('index');
   if (indexes.some(({ body }) => body === undefined)) return [...missing];
   const named = new Set(indexes.flatMap(({ body }) => packsOfIndex(body)));
-  catalog.packs.remove(missing.filter(({ name }) => !named.has(name)).map(({ name }) => name));
-  return missing.filter(({ name }) => named.has(name));
+  const stays = ({ name }: P) => named.has(name) || isSetAside(name);
+  catalog.packs.remove(missing.filter((pack) => !stays(pack)).map(({ name }) => name));
+  return missing.filter(stays);
+}
+
+/** Copies of snapshots that neither the store nor the catalog has any more are of no use. */
+function dropStaleCopies(catalog: Catalog, present: ReadonlySet<string>): void {
+  const stale = [...copiedNames(catalog, 'snapshots')].filter(
+    (name) => !present.has(name) && catalog.snapshots.get(name) === undefined,
+  );
+  if (stale.length > 0) dropCopies(catalog, 'snapshots', stale);
+}
+
+function byRecordTime(a: NamedRecord, b: NamedRecord): number {
+  return compare(a.record.time, b.record.time);
 }
 
 /** What this catalog sees for the first time, the store has got by now. */
@@ -149,6 +173,8 @@ export function nothingCompared(keyring: Keyring): Reconciled {
     snapshots: new Set(),
     lostPacks: [],
     unreadable: [],
+    missing: [],
+    marks: NO_MARKS,
     leftovers: [],
     records: [],
     tombstones: [],
@@ -162,69 +188,6 @@ function settleSealedRuns(catalog: Catalog, present: Set<string>): void {
     if (present.has(snapshot.name)) catalog.runs.complete(run);
     else catalog.runs.discard(run);
   }
-}
-
-/**
- * Reads an object and opens it; one that cannot be opened is noted and passed over. So is one under a false name, however
- * good its signature: else whoever holds the storage could bring a forgotten snapshot back by copying it.
- */
-async function tryOpen<T>(
-  store: ObjectStore,
-  folder: Folder,
-  name: string,
-  unreadable: Reconciled['unreadable'],
-  open: (bytes: Uint8Array) => T,
-): Promise<T | undefined> {
-  const path = objectPath(folder, name);
-  try {
-    const bytes = await store.read(path);
-    checkName(native, name, bytes);
-    return open(bytes);
-  } catch (error) {
-    if (!(error instanceof FormatError || error instanceof UserError)) throw error;
-    unreadable.push({ path, message: error.message, foreign: error instanceof SignatureError });
-    return undefined;
-  }
-}
-
-async function readCerts(
-  { store, keyring }: ReconcileParts,
-  listed: ListedObject[],
-  unreadable: Reconciled['unreadable'],
-): Promise<Cert[]> {
-  const certs: Cert[] = [];
-  for (const { name } of listed) {
-    const cert = await tryOpen(store, 'certs', name, unreadable, (bytes) => openCert(keyring, bytes));
-    if (cert !== undefined) certs.push(cert);
-  }
-  return certs;
-}
-
-async function readRecords(
-  { store, keyring }: ReconcileParts,
-  listed: ListedObject[],
-  unreadable: Reconciled['unreadable'],
-): Promise<NamedRecord[]> {
-  const records: NamedRecord[] = [];
-  for (const { name } of listed) {
-    const opened = await tryOpen(store, 'records', name, unreadable, (bytes) => openRecord(keyring, bytes));
-    if (opened !== undefined) records.push({ name, ...opened });
-  }
-  return records.sort((a, b) => (a.record.time < b.record.time ? -1 : a.record.time > b.record.time ? 1 : 0));
-}
-
-async function readTombstones(
-  { store, keyring }: ReconcileParts,
-  trust: Trust,
-  listed: ListedObject[],
-  unreadable: Reconciled['unreadable'],
-): Promise<NamedTombstone[]> {
-  const doomed: NamedTombstone[] = [];
-  for (const { name } of listed) {
-    const opened = await tryOpen(store, 'tombstones', name, unreadable, (bytes) => openTombstone(keyring, bytes));
-    if (opened !== undefined && trust.countsAsFull(opened.signer, name)) doomed.push({ name, ...opened.tombstone });
-  }
-  return doomed;
 }
 
 /** Takes the pack rows of indexes that the catalog has not seen yet. */
@@ -277,9 +240,13 @@ async function mergeSnapshots(
   const fresh: Unmerged[] = [];
   for (const { name } of listed) {
     if (forgotten.has(name) || catalog.snapshots.get(name) !== undefined) continue;
-    const opened = await tryOpen(store, 'snapshots', name, unreadable, (bytes) =>
-      keyring.canRead ? openSnapshot(keyring, bytes) : { ...openSnapshotHeader(keyring, bytes), body: undefined },
-    );
+    const opened = await tryOpen(store, 'snapshots', name, unreadable, (bytes) => {
+      const snapshot = keyring.canRead
+        ? openSnapshot(keyring, bytes)
+        : { ...openSnapshotHeader(keyring, bytes), body: undefined };
+      keepCopy(catalog, 'snapshots', name, bytes);
+      return snapshot;
+    });
     if (opened !== undefined) fresh.push({ name, ...opened });
   }
   const dead = new Set([...forgotten, ...replacedNames(catalog, trust, fresh)]);
@@ -329,7 +296,8 @@ async function addSnapshots(
         );
       if (!keyring.canRead || s.header.kind === 'kept') {
         catalog.snapshots.add(source, input, s.header.pending ? 'pending' : 'live');
-        if (s.header.kind === 'kept' && keyring.canRead) await mergeKept(catalog, reader, s);
+        if (s.header.kind === 'kept' && keyring.canRead)
+          await unlessDamaged(context, s.name, () => mergeKept(catalog, reader, s.name, s.header.listing));
         continue;
       }
       const head = catalog.snapshots.sources().find((row) => row.id === source)?.head;
@@ -346,14 +314,14 @@ async function addSnapshots(
   }
 }
 
-async function mergeKept(catalog: Catalog, reader: BlobReader, s: Unmerged): Promise<void> {
+async function mergeKept(catalog: Catalog, reader: BlobReader, name: string, listing: ListingRoot): Promise<void> {
   const { decodeSegment } = await import('../format/segment.js');
   const entries = [];
-  for await (const child of listingSegments(s.header.listing, reader)) {
+  for await (const child of listingSegments(listing, reader)) {
     const segment = decodeSegment(await reader.read('listing', child.id));
     for (let i = 0; i < segment.length; i++) entries.push(segment.entry(i));
   }
-  catalog.kept.put(s.name, entries);
+  catalog.kept.put(name, entries);
 }
 
 /** Applies a snapshot. One whose listing is damaged is known by name only: all others are worth having without it. */
@@ -364,18 +332,55 @@ async function applyReadable(
   source: SourceId,
   snapshot: SnapshotInput,
 ): Promise<void> {
+  const isApplied = await unlessDamaged(context, snapshot.name, () => applyOne(catalog, reader, source, snapshot));
+  if (!isApplied && catalog.snapshots.get(snapshot.name) === undefined)
+    catalog.snapshots.add(source, snapshot, snapshot.pending ? 'pending' : 'live');
+}
+
+/** Does what needs a snapshot's listing; false, after saying so, when that is damaged. */
+async function unlessDamaged(context: Context, snapshot: string, work: () => Promise<void>): Promise<boolean> {
   try {
-    await applyOne(catalog, reader, source, snapshot);
+    await work();
+    return true;
   } catch (error) {
-    const damaged =
+    const isDamaged =
       error instanceof FormatError || (error instanceof StoreError && /^(missing|short)$/.test(error.code));
-    if (!damaged) throw error;
-    if (catalog.snapshots.get(snapshot.name) === undefined)
-      catalog.snapshots.add(source, snapshot, snapshot.pending ? 'pending' : 'live');
+    if (!isDamaged) throw error;
     context.attention(
-      `snapshot ${snapshot.name.slice(0, 8)} cannot be read, its listing is damaged (${error.message}); all others are there; 'backup-ninja check' tells more`,
+      `snapshot ${snapshot.slice(0, 8)} cannot be read, its listing is damaged (${error.message}); all others are there; 'backup-ninja check' tells more`,
     );
+    return false;
   }
+}
+
+/**
+ * Takes snapshots into the catalog that it knows by name only, as their listings could not be read when they were met.
+ * @param unreadable names of snapshots whose listings still cannot be read. A history that has such a one among those
+ *   applied is left alone: the catalog is the last that knows what it held.
+ * @returns how many were taken in
+ */
+export async function applyAgain(
+  parts: ReconcileParts & { reconciled: Reconciled },
+  unreadable: ReadonlySet<string>,
+): Promise<number> {
+  const { catalog, context, keyring, store, reconciled } = parts;
+  if (!keyring.canRead) return 0;
+  const counting = catalog.snapshots.all().filter((row) => row.state !== 'foreign' && row.listing !== undefined);
+  const waiting = counting.filter((row) => !row.applied && !unreadable.has(row.name));
+  if (waiting.length === 0) return 0;
+  const blobs = BlobIndex.load(catalog, indexFile(context.config.tableDir), readable);
+  const reader = new BlobReader(store, keyring, blobs);
+  try {
+    for (const row of waiting)
+      if (row.kind === 'kept')
+        await unlessDamaged(context, row.name, () => mergeKept(catalog, reader, row.name, row.listing!));
+    for (const source of new Set(waiting.filter(({ kind }) => kind === 'taken').map((row) => row.source)))
+      if (!counting.some((row) => row.source === source && row.applied && unreadable.has(row.name)))
+        await reapply(context, catalog, reader, source, new Set(reconciled.leftovers));
+  } finally {
+    blobs.close();
+  }
+  return waiting.filter(({ name }) => catalog.snapshots.get(name)?.applied).length;
 }
 
 async function applyOne(
@@ -463,13 +468,16 @@ function originIn(catalog: Catalog): (snapshot: string) => { source: string; sig
   };
 }
 
-/** Drops what the store no longer has. A snapshot that nobody forgot is a rollback, and stops unless told otherwise. */
+/**
+ * Drops what the store no longer has. A snapshot that nobody forgot is a rollback, and stops unless told otherwise.
+ * @returns names of those that nobody forgot and that were not dropped
+ */
 async function dropMissing(
   parts: ReconcileParts,
   present: Set<string>,
   dead: ReadonlySet<string>,
   options: ReconcileOptions,
-): Promise<void> {
+): Promise<string[]> {
   const { catalog, context } = parts;
   const rows = catalog.snapshots.all();
   const missing = rows.filter((row) => !present.has(row.name));
@@ -485,6 +493,7 @@ async function dropMissing(
     .filter((row) => (!present.has(row.name) || dead.has(row.name)) && !spared.has(row.name))
     .map((row) => row.name);
   if (gone.length > 0) await forgetInCatalog(parts, gone);
+  return [...spared];
 }
 
 /** Takes snapshots out of the catalog, reading the listing of what becomes the newest where that is needed. */

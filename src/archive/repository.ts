@@ -1,23 +1,20 @@
 import { createHmac } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Catalog, type OpenOutcome, openCatalog, type SnapshotRow } from '../catalog/index.js';
 import type { Config } from '../config/types.js';
-import { decodeKeyFile } from '../crypto/key-file.js';
 import type { Keyring } from '../crypto/keyring.js';
-import { native } from '../crypto/native.js';
-import { decodeRecoveryKey } from '../crypto/recovery-key.js';
-import { ExitCode, FormatError, UserError } from '../errors.js';
-import { parseConfig, type StoreConfig, verifyConfig } from '../format/config-json.js';
-import { openSlots, parseSlot, type SlotSecret, type StoredSlot } from '../format/slot.js';
-import { type Lock, type LockMode, type ObjectStore, objectPath, openStore } from '../store/index.js';
+import { ExitCode, UserError } from '../errors.js';
+import { parseConfig, type StoreConfig } from '../format/config-json.js';
+import { type Lock, type LockMode, type ObjectStore, openStore } from '../store/index.js';
 import { BlobIndex, indexFile, readable, removeStaleIndexFiles } from './blob-index.js';
 import { BlobReader } from './blob-reader.js';
-import type { Context, Secret } from './context.js';
+import type { Context } from './context.js';
 import { newRebuild } from './rebuild.js';
 import { nothingCompared, type Reconciled, reconcile } from './reconcile.js';
 import { chooseSource, resolveSnapshot } from './select.js';
-import type { SecretKind, SourceOption } from './types.js';
+import type { SourceOption } from './types.js';
+import { unlockStore } from './unlock.js';
 
 /** How a command uses the store. */
 export interface Access {
@@ -32,6 +29,8 @@ export interface Access {
   catalog: 'read' | 'write';
   /** Go on although the store lacks snapshots that the catalog knows. */
   acceptRollback?: boolean;
+  /** Nothing that is damaged stops it; what the catalog knows of lost snapshots stays there. */
+  repairs?: boolean;
 }
 
 /** A store with its key and catalog, opened, compared and ready for work. */
@@ -43,7 +42,9 @@ export class Repository {
   readonly keyring: Keyring;
   readonly catalog: Catalog;
   /** What comparing the catalog with the store has found. */
-  readonly reconciled: Reconciled;
+  reconciled: Reconciled;
+  /** What is wrong with the store's config.json, so that a copy had to do; undefined: nothing. */
+  readonly configDamage: string | undefined;
   private readonly lock: Lock | undefined;
   private index: BlobIndex | undefined;
   private blobReader: BlobReader | undefined;
@@ -56,6 +57,7 @@ export class Repository {
     catalog: Catalog;
     reconciled: Reconciled;
     lock: Lock | undefined;
+    configDamage: string | undefined;
   }) {
     this.context = parts.context;
     this.config = parts.context.config;
@@ -65,6 +67,7 @@ export class Repository {
     this.catalog = parts.catalog;
     this.reconciled = parts.reconciled;
     this.lock = parts.lock;
+    this.configDamage = parts.configDamage;
   }
 
   /** Where every blob lies that can be read. */
@@ -77,6 +80,14 @@ export class Repository {
   reader(): BlobReader {
     this.blobReader ??= new BlobReader(this.store, this.keyring, this.blobs());
     return this.blobReader;
+  }
+
+  /** Compares the catalog with the store again, after a repair has changed either. */
+  async refresh(): Promise<void> {
+    this.reconciled = await reconcile(this, { rollback: 'warn' });
+    this.index?.close();
+    this.index = undefined;
+    this.blobReader = undefined;
   }
 
   /** The source that a reading command means. */
@@ -104,11 +115,18 @@ export class Repository {
  */
 export async function openRepository(context: Context, access: Access): Promise<Repository> {
   const { config, report } = context;
-  const store = await openStore(config.store.url, { tableDir: config.tableDir, command: access.command });
+  const useCopies = access.catalog === 'read' || access.repairs === true;
+  const store = await openStore(config.store.url, {
+    tableDir: config.tableDir,
+    command: access.command,
+    withoutConfig: useCopies,
+  });
   let lock: Lock | undefined;
   let catalog: Catalog | undefined;
   try {
-    const { storeConfig, keyring } = await unlockStore(context, store);
+    const { storeConfig, keyring, configDamage } = await unlockStore(context, store, { useCopies });
+    if (configDamage !== undefined && access.command !== 'check')
+      context.attention(`${configDamage}: using the copy in ${config.tableDir}; run 'backup-ninja check --repair'`);
     if (storeConfig.mode === 'exclusive') {
       lock = await store.lock(access.lock, context.waitLock);
       await clearLeftovers(store, access);
@@ -119,7 +137,7 @@ export async function openRepository(context: Context, access: Access): Promise<
     catalog = opened.catalog;
     const reconciled =
       opened.reconciled ?? (await reconcile({ context, store, keyring, catalog }, rollbackRule(access)));
-    return new Repository({ context, store, storeConfig, keyring, catalog, reconciled, lock });
+    return new Repository({ context, store, storeConfig, keyring, catalog, reconciled, lock, configDamage });
   } catch (error) {
     catalog?.close();
     await lock?.release();
@@ -138,78 +156,9 @@ async function clearLeftovers(store: ObjectStore, access: Access): Promise<void>
   }
 }
 
-/** Reads the store's config.json and slots and opens one with the user's secrets; keeps copies beside the catalog. */
-export async function unlockStore(
-  context: Context,
-  store: ObjectStore,
-): Promise<{ storeConfig: StoreConfig; keyring: Keyring; slot: string }> {
-  const configBytes = await store.read('config.json');
-  const storeConfig = parseConfig(Buffer.from(configBytes).toString());
-  const slots = await readSlots(store);
-  const { keyring, slot } = await unlock(context, storeConfig, slots);
-  verifyConfig(keyring, Buffer.from(configBytes).toString());
-  keepCopies(context.config.tableDir, configBytes, slot);
-  return { storeConfig, keyring, slot: slot.name };
-}
-
-async function readSlots(store: ObjectStore): Promise<StoredSlot[]> {
-  const slots: StoredSlot[] = [];
-  for (const { name } of await store.list('keys'))
-    slots.push({ name, bytes: await store.read(objectPath('keys', name)) });
-  return slots;
-}
-
-async function unlock(
-  context: Context,
-  storeConfig: StoreConfig,
-  slots: StoredSlot[],
-): Promise<{ keyring: Keyring; slot: StoredSlot }> {
-  const { storeId } = storeConfig;
-  let lastError: unknown;
-  for await (const secret of context.unlock(kindsOf(slots))) {
-    try {
-      return await openSlots(native, storeId, slots, slotSecret(secret));
-    } catch (error) {
-      if (!(error instanceof UserError) || error.exit !== ExitCode.wrongKey) throw error;
-      lastError = error;
-    }
-  }
-  throw (
-    lastError ??
-    new UserError(
-      ExitCode.wrongKey,
-      `no key to open the store with, ${context.config.keyPath}; put the key file there, or give a passphrase or recovery key`,
-    )
-  );
-}
-
-function kindsOf(slots: StoredSlot[]): Set<SecretKind> {
-  const kinds = new Set<SecretKind>();
-  for (const { bytes } of slots) {
-    try {
-      kinds.add(parseSlot(bytes).method);
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-    }
-  }
-  return kinds;
-}
-
-/** A user's secret as slots take it. */
-export function slotSecret(secret: Secret): SlotSecret {
-  switch (secret.kind) {
-    case 'key-file':
-      return { method: 'key-file', bytes: decodeKeyFile(secret.content, secret.path) };
-    case 'recovery':
-      return { method: 'recovery', bytes: decodeRecoveryKey(native, secret.text) };
-    case 'passphrase':
-      return { method: 'passphrase', text: secret.text };
-  }
-}
-
 /** Writers stop at a store that lacks snapshots; readers say so and go on with what is there. */
 function rollbackRule(access: Access): { rollback: 'stop' | 'accept' | 'warn' } {
-  if (access.catalog === 'read') return { rollback: 'warn' };
+  if (access.catalog === 'read' || access.repairs === true) return { rollback: 'warn' };
   return { rollback: access.acceptRollback === true ? 'accept' : 'stop' };
 }
 
@@ -249,40 +198,6 @@ export async function openCatalogAlone(context: Context): Promise<Catalog | unde
     access: 'read',
   });
   return outcome.kind === 'ok' ? outcome.catalog : undefined;
-}
-
-/** Opens the copies of config.json and slot that lie beside the catalog: the key without the store. */
-export async function unlockCopies(context: Context): Promise<{ storeConfig: StoreConfig; keyring: Keyring }> {
-  const folder = join(context.config.tableDir, 'store');
-  if (!existsSync(join(folder, 'config.json'))) {
-    const store = await openStore(context.config.store.url, { tableDir: context.config.tableDir });
-    try {
-      return await unlockStore(context, store);
-    } finally {
-      await store.close();
-    }
-  }
-  const storeConfig = parseConfig(readFileSync(join(folder, 'config.json'), 'utf8'));
-  const slots = readdirSync(folder)
-    .filter((name) => name.endsWith('.key'))
-    .map((name) => ({ name: name.slice(0, -4), bytes: readFileSync(join(folder, name)) }));
-  return { storeConfig, keyring: (await unlock(context, storeConfig, slots)).keyring };
-}
-
-/** Copies of config.json and of one's own slot lie beside the catalog: proof of which store it belongs to. */
-function keepCopies(tableDir: string, config: Uint8Array, slot: StoredSlot): void {
-  const folder = join(tableDir, 'store');
-  const files: [name: string, bytes: Uint8Array][] = [
-    ['config.json', config],
-    [`${slot.name}.key`, slot.bytes],
-  ];
-  try {
-    if (existsSync(folder) && files.every(([name]) => readdirSync(folder).includes(name))) return;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    for (const [name, bytes] of files) writeFileSync(join(folder, name), bytes, { mode: 0o600 });
-  } catch {
-    // Only a convenience: reading with the store away needs it.
-  }
 }
 
 /** A keyed name for something of this machine that must not be readable in the store, 16 bytes. */

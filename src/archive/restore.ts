@@ -157,7 +157,7 @@ function startPool(repository: Repository, verify: boolean): ExtractPool {
   return new WorkerPool(
     {
       storeUrl: config.store.url,
-      storeOptions: { tableDir: config.tableDir, command: 'restore' },
+      storeOptions: { tableDir: config.tableDir, command: 'restore', withoutConfig: true },
       keyring: keyring.toData(),
       verify,
     },

@@ -3,6 +3,7 @@ import type { SnapshotRow as CatalogRow } from '../catalog/index.js';
 import { pathItem } from '../report/json-path.js';
 import { rfc3339 } from '../report/time.js';
 import type { Context } from './context.js';
+import { markedSnapshots } from './damage-marks.js';
 import { withPast } from './past.js';
 import { snapshotBody } from './reconcile.js';
 import type { SnapshotRow, SnapshotsOptions } from './types.js';
@@ -11,7 +12,8 @@ import type { SnapshotRow, SnapshotsOptions } from './types.js';
 export async function snapshots(context: Context, options: SnapshotsOptions): Promise<SnapshotRow[]> {
   return withPast(context, 'snapshots', async ({ catalog }) => {
     const rows = catalog.snapshots.all(options.source);
-    return rows.toSorted(byTime).map(describe);
+    const marked = markedSnapshots(catalog);
+    return rows.toSorted(byTime).map((row) => ({ ...describe(row), ...(marked.has(row.name) && { damaged: true }) }));
   });
 }
 

@@ -186,6 +186,8 @@ export interface SnapshotRow {
   pending?: true;
   /** Made by per-path retention, not taken. */
   kept?: true;
+  /** Not whole: something it needs is lost. */
+  damaged?: boolean;
 }
 
 export type EntryTypeName = 'file' | 'dir' | 'symlink' | 'fifo' | 'socket' | 'chardev' | 'blockdev';
@@ -405,7 +407,10 @@ export interface CheckProblem {
   kind: string;
   /** The object's path in the store, or the id concerned. */
   object: string;
+  /** Paths whose content, or part of it, cannot be had because of it. */
   paths: PathItem[];
+  /** Ids of the snapshots that are not whole because of it. */
+  snapshots: string[];
   message: string;
 }
 
@@ -416,7 +421,10 @@ export interface CheckResult {
   blobs: number;
   /** Bytes read. */
   read: number;
+  /** With `repair`: what is left of them. */
   problems: CheckProblem[];
+  /** With `repair`: what was wrong and is so no more; the messages say what was done. */
+  repaired?: CheckProblem[];
 }
 
 export interface InfoOptions extends SourceOption {}

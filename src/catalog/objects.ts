@@ -1,7 +1,7 @@
 import { bytesHex, type Db, hexBytes } from './database.js';
 
 /** Folders of the store whose objects are merged into the catalog. */
-export type MergedFolder = 'index' | 'records' | 'tombstones' | 'certs' | 'keys';
+export type MergedFolder = 'index' | 'records' | 'tombstones' | 'certs' | 'keys' | 'snapshots';
 
 /** An object that was merged. */
 export interface MergedObject {

@@ -152,6 +152,14 @@ export class Packs {
     });
   }
 
+  /** Notes that these packs were read and are damaged: nobody relies on them any more. */
+  markDamaged(numbers: Iterable<number>): void {
+    this.db.transaction(() => {
+      for (const number of numbers)
+        this.db.run('UPDATE packs SET verified = NULL, opened = 0 WHERE number = ?', number);
+    });
+  }
+
   /** Notes that a full role has checked every blob of these packs. */
   markOpened(numbers: Iterable<number>): void {
     this.db.transaction(() => {

@@ -1,6 +1,7 @@
 import { type ChunkerParams, checkParams, DEFAULT_CHUNKERS } from '../chunk/params.js';
 import type { Keyring } from '../crypto/keyring.js';
 import { fromHex, toHex } from '../crypto/octets.js';
+import type { Primitives } from '../crypto/primitives.js';
 import { configMessage, STORE_ID_LENGTH } from '../crypto/schedule.js';
 import { ExitCode, FormatError, UserError } from '../errors.js';
 import { encode } from './cbor.js';
@@ -81,13 +82,29 @@ export function verifyConfig(keyring: Keyring, text: string): StoreConfig {
       'config.json names other public keys than the key does: it was replaced; restore it from a copy',
     );
   }
+  if (!isSigned(primitives, text, config.storeId, shared.rootPublic))
+    throw new FormatError('config.json was changed after it was signed; restore it from a copy');
+  return config;
+}
+
+/**
+ * Whether config.json is signed by the key that it names itself: enough to tell, without a key, that nothing damaged it;
+ * whether that key is the store's own is for `verifyConfig` to say.
+ */
+export function isIntact(primitives: Primitives, text: string): boolean {
+  try {
+    const { storeId, rootPublic } = parseConfig(text);
+    return isSigned(primitives, text, storeId, fromHex(rootPublic, 32)!);
+  } catch (error) {
+    if (error instanceof FormatError || error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
+function isSigned(primitives: Primitives, text: string, storeId: Uint8Array, rootPublic: Uint8Array): boolean {
   const { signature, ...signed } = parseJson(text) as Record<string, unknown>;
   const bytes = typeof signature === 'string' ? fromHex(signature, 64) : undefined;
-  const message = configMessage(keyring.storeId, encodeJson(signed));
-  if (bytes === undefined || !primitives.ed25519Verify(shared.rootPublic, message, bytes)) {
-    throw new FormatError('config.json was changed after it was signed; restore it from a copy');
-  }
-  return config;
+  return bytes !== undefined && primitives.ed25519Verify(rootPublic, configMessage(storeId, encodeJson(signed)), bytes);
 }
 
 function parseJson(text: string): unknown {

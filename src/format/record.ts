@@ -8,8 +8,13 @@ export type StoreRecord = { time: bigint } & (
   | { type: 'forget'; snapshots: string[] }
   /** Snapshots that no longer count because others took their place. */
   | { type: 'replaced'; snapshots: string[]; by: string[] }
-  /** Objects (by path in the store, as a false name may be no name) to be set aside, and blobs known to be lost. */
+  /**
+   * Objects (by path in the store, as a false name may be no name) that are set aside because they cannot be read or are
+   * damaged, snapshots that can be read but are not whole, and blobs known to be lost.
+   */
   | { type: 'damaged'; objects: string[]; blobs: { kind: 'data' | 'listing' | 'chunk-list'; id: Uint8Array }[] }
+  /** What earlier `damaged` records said of these objects is over: they can be read again, or are whole again. */
+  | { type: 'healed'; objects: string[] }
   | { type: 'tag'; snapshot: string; add: string[]; remove: string[] }
   /** Nothing of this key counts any more but the objects named. */
   | { type: 'revoke'; signer: string; accept: string[] }
@@ -27,7 +32,7 @@ export interface Tombstone {
   packs: string[];
 }
 
-const NAMED_TYPES = ['forget', 'replaced', 'damaged', 'tag', 'revoke', 'receipt', 'complete'] as const;
+const NAMED_TYPES = ['forget', 'replaced', 'damaged', 'healed', 'tag', 'revoke', 'receipt', 'complete'] as const;
 
 /** Makes a record object, signed by this keyring. */
 export function sealRecord(
@@ -68,6 +73,8 @@ function encodeFacts(record: Exclude<StoreRecord, { type: 'unknown' }>): Record<
       return { snapshots: names(record.snapshots), by: names(record.by) };
     case 'damaged':
       return { objects: record.objects, blobs: record.blobs };
+    case 'healed':
+      return { objects: record.objects };
     case 'tag':
       return { snapshot: hexBytes(record.snapshot, NAME_LENGTH), add: record.add, remove: record.remove };
     case 'revoke':
@@ -96,6 +103,8 @@ function decodeFacts(fields: Fields): Facts {
       return { type, snapshots: fields.hexList('snapshots', NAME_LENGTH), by: fields.hexList('by', NAME_LENGTH) };
     case 'damaged':
       return { type, objects: fields.textList('objects'), blobs: fields.list('blobs', readBlob) };
+    case 'healed':
+      return { type, objects: fields.textList('objects') };
     case 'tag':
       return {
         type,

@@ -15,6 +15,7 @@ import {
   type ListedObject,
   type Lock,
   type LockMode,
+  nameOf,
   type ObjectStore,
   type OpenOptions,
   type PutOptions,
@@ -54,7 +55,8 @@ export class LocalStore implements ObjectStore {
     try {
       if (options.create === true) await makeStore(root);
       const config = fs.statSync(join(root, 'config.json'), { throwIfNoEntry: false });
-      if (options.create !== true && config?.isFile() !== true) throw noStore(path);
+      const isStore = config?.isFile() === true || (options.withoutConfig === true && hasSlots(root));
+      if (options.create !== true && !isStore) throw noStore(path);
       return new LocalStore(path, root, identityOf(root), options);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
@@ -314,6 +316,14 @@ export class LocalStore implements ObjectStore {
       if (doing === 'read' && code === 'ENOENT' && path !== undefined) this.#assertHere(doing, path);
       throw fromSystem(error, doing, this.url, path);
     }
+  }
+}
+
+function hasSlots(root: string): boolean {
+  try {
+    return fs.readdirSync(join(root, 'keys')).some((name) => nameOf('keys', name) !== undefined);
+  } catch {
+    return false;
   }
 }
 

@@ -22,6 +22,7 @@ const records: Exclude<StoreRecord, { type: 'unknown' }>[] = [
     objects: ['packs/aa/aabb.pack', 'snapshots/odd name'],
     blobs: [{ kind: 'listing', id: new Uint8Array(24).fill(1) }],
   },
+  { time, type: 'healed', objects: ['packs/aa/aabb.pack'] },
   { time, type: 'tag', snapshot: A, add: ['pin'], remove: ['old'] },
   { time, type: 'revoke', signer: B, accept: [A] },
   { time, type: 'receipt', receipts: [{ snapshot: A, received: time + 5n }] },

@@ -6,6 +6,8 @@ import { decodeSegment } from '../../format/segment.js';
 import { objectPath } from '../../store/index.js';
 import type { BlobIndex } from '../blob-index.js';
 import { BlobReader } from '../blob-reader.js';
+import type { DamageMarks } from '../damage-marks.js';
+import { isDamage } from '../small-objects.js';
 import type { Workshop } from './workshop.js';
 
 /** The contents of a version, as far as blobs go. */
@@ -26,18 +28,15 @@ export class LiveBlobs {
   private readonly shop: Workshop;
   private readonly index: BlobIndex;
   private readonly reader: BlobReader;
-  /** Blobs that a full role has given up, as latin1 ids: they stop nothing. */
-  private readonly givenUp = new Set<string>();
+  /** Blobs that a full role has given up, by latin1 ids: where they cannot be read, that stops nothing. */
+  private readonly givenUp: DamageMarks['blobs'];
 
   private constructor(shop: Workshop, index: BlobIndex) {
     this.shop = shop;
     this.index = index;
     this.reader = new BlobReader(shop.store, shop.keyring, index);
     this.flags = new Uint8Array(index.claims.shared.known);
-    const { records, trust } = shop.reconciled;
-    for (const { name, record, signer } of records)
-      if (record.type === 'damaged' && trust.countsAsFull(signer, name))
-        for (const { id } of record.blobs) this.givenUp.add(latin1(id));
+    this.givenUp = shop.reconciled.marks.blobs;
   }
 
   /**
@@ -80,13 +79,16 @@ export class LiveBlobs {
     const isNew = this.mark(id, 0);
     if (depth > 0) {
       if (!isNew && !withContents) return;
-      if (this.isGivenUp(id)) return;
-      const node = decodeListingNode(await this.reader.read('listing', id));
+      const bytes = await this.readUnlessGivenUp('listing', id);
+      if (bytes === undefined) return;
+      const node = decodeListingNode(bytes);
       for (const child of node.children) await this.markListing(child.id, depth - 1, withContents);
       return;
     }
-    if (!withContents || this.isGivenUp(id)) return;
-    const segment = decodeSegment(await this.reader.read('listing', id));
+    if (!withContents) return;
+    const bytes = await this.readUnlessGivenUp('listing', id);
+    if (bytes === undefined) return;
+    const segment = decodeSegment(bytes);
     for (let i = 0; i < segment.length; i++) {
       const entry = segment.entry(i);
       await this.markContent(entry);
@@ -124,8 +126,10 @@ export class LiveBlobs {
     for (let at = 0; at < ids.length; at += BLOB_ID_LENGTH) {
       const id = ids.subarray(at, at + BLOB_ID_LENGTH);
       // What lies below a node that is marked has been marked with it.
-      if (!this.mark(id, 0) || this.isGivenUp(id)) continue;
-      const node = decodeChunkListNode(await this.reader.read('chunk-list', id));
+      if (!this.mark(id, 0)) continue;
+      const bytes = await this.readUnlessGivenUp('chunk-list', id);
+      if (bytes === undefined) continue;
+      const node = decodeChunkListNode(bytes);
       await this.markContent({ depth: depth - 1, ids: node.ids });
     }
   }
@@ -146,8 +150,13 @@ export class LiveBlobs {
     return true;
   }
 
-  private isGivenUp(id: Uint8Array): boolean {
-    return this.givenUp.size > 0 && this.givenUp.has(latin1(id));
+  private async readUnlessGivenUp(kind: 'listing' | 'chunk-list', id: Uint8Array): Promise<Uint8Array | undefined> {
+    try {
+      return await this.reader.read(kind, id);
+    } catch (error) {
+      if (isDamage(error) && this.givenUp.has(latin1(id))) return undefined;
+      throw error;
+    }
   }
 }
 

@@ -67,16 +67,32 @@ export function isOpened(row: PackRow): boolean {
 
 /** An object that cannot be read may need anything, or say anything: nothing goes before somebody has looked at it. */
 export function refuseUnreadable({ reconciled }: Workshop): void {
-  const setAside = new Set<string>();
-  for (const { name, record, signer } of reconciled.records)
-    if (record.type === 'damaged' && reconciled.trust.countsAsFull(signer, name))
-      for (const path of record.objects) setAside.add(path);
-  const bad = reconciled.unreadable.find(({ path, foreign }) => !foreign && !setAside.has(path));
+  const bad = reconciled.unreadable.find(({ path, foreign }) => !foreign && !reconciled.marks.objects.has(path));
   if (bad !== undefined)
     throw new UserError(
       ExitCode.failed,
       `an object of the store cannot be read, so nothing is pruned, ${bad.path} (${bad.message}); restore it from a copy of the store, or run 'backup-ninja check --repair' to set it aside`,
     );
+}
+
+/**
+ * Deletes packs and indexes that a full role has set aside: whoever did so has put all that could be read of them
+ * elsewhere before.
+ * @param only names of packs that may go; default: all
+ */
+export async function dropSetAside(shop: Workshop, only?: ReadonlySet<string>): Promise<string[]> {
+  const { catalog, reconciled, store } = shop;
+  const isSetAside = (folder: 'packs' | 'index') => (object: { name: string }) =>
+    reconciled.marks.objects.has(objectPath(folder, object.name));
+  const dropped: string[] = [];
+  for (const { name } of reconciled.packs.filter(isSetAside('packs'))) {
+    if (only !== undefined && !only.has(name)) continue;
+    await store.delete(objectPath('packs', name));
+    dropped.push(name);
+  }
+  catalog.packs.remove(dropped);
+  for (const { name } of reconciled.indexes.filter(isSetAside('index'))) await store.delete(objectPath('index', name));
+  return dropped;
 }
 
 export function warnOfMissing({ context }: Workshop, missing: number): void {
@@ -127,6 +143,7 @@ async function carryOut(shop: Workshop, index: BlobIndex, plan: PrunePlan, chang
     await store.delete(objectPath('packs', name));
     context.report.progress({ files: ++done });
   }
+  await dropSetAside(shop);
   clearForced(shop);
   return { packsDeleted: plan.remove.length, packsRewritten: rewritten.length };
 }

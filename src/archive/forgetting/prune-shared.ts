@@ -11,7 +11,15 @@ import { dropIndexes, indexPacks, renewIndexes } from './indexes.js';
 import { LiveBlobs } from './live-blobs.js';
 import { PackCopier } from './pack-copier.js';
 import { BlobState, type PackUse, planPrune } from './prune-plan.js';
-import { clearForced, forcedPacks, isOpened, type Pruned, refuseUnreadable, warnOfMissing } from './prune-run.js';
+import {
+  clearForced,
+  dropSetAside,
+  forcedPacks,
+  isOpened,
+  type Pruned,
+  refuseUnreadable,
+  warnOfMissing,
+} from './prune-run.js';
 import { adoptStrangePacks } from './strange-packs.js';
 import type { Workshop } from './workshop.js';
 
@@ -46,9 +54,13 @@ export async function pruneShared(
     const doomed = new Set(shop.reconciled.tombstones.flatMap(({ packs }) => packs).filter((name) => listed.has(name)));
     const unneeded = adopted.filter((name) => !holdsLive(shop, index, live, name));
     const pruned = await carryOut(shop, index, live, dueNow(shop, grace, listed), doomed);
+    const setAside = shop.reconciled.packs
+      .map(({ name }) => name)
+      .filter((name) => shop.reconciled.marks.objects.has(objectPath('packs', name)));
     const doom = chooseDoomed(shop, index, live, maxUnused, doomed);
     // Nothing is to be known of packs that another run is just writing.
     shop.catalog.packs.remove(unneeded);
+    doom.push(...setAside.filter((name) => !doomed.has(name)));
     if (doom.length > 0) {
       const tombstone = sealTombstone(shop.keyring, { time: currentTime(), packs: doom });
       await shop.store.put(objectPath('tombstones', tombstone.name), tombstone.bytes);
@@ -114,8 +126,9 @@ async function carryOut(
   }
   for (const { row } of going) await store.delete(objectPath('packs', row.name));
   catalog.packs.remove(going.map(({ row }) => row.name));
+  const dropped = await dropSetAside(shop, due);
   return {
-    packsDeleted: going.filter(({ hasLive }) => !hasLive).length,
+    packsDeleted: going.filter(({ hasLive }) => !hasLive).length + dropped.length,
     packsRewritten: going.filter(({ hasLive }) => hasLive).length,
   };
 }

@@ -1,5 +1,6 @@
 import type { SnapshotRow } from '../../catalog/index.js';
 import { ExitCode, UserError } from '../../errors.js';
+import { isMarked } from '../damage-marks.js';
 import { isPlausible } from '../retention/plausibility.js';
 import { ownSource } from '../select.js';
 import type { SourcesOption } from '../types.js';
@@ -26,12 +27,14 @@ export function sourcesToForget(shop: Workshop, options: SourcesOption): string[
 }
 
 /** Why a snapshot is not counted by any rule, or undefined if it is. */
-export type Standing = 'kept' | 'foreign' | 'pending' | 'implausible' | undefined;
+export type Standing = 'kept' | 'foreign' | 'pending' | 'damaged' | 'implausible' | undefined;
 
 /** Whether rules count a snapshot. */
 export function standingOf(shop: Workshop, row: SnapshotRow): Standing {
   if (row.state !== 'live') return row.state;
   if (row.kind === 'kept') return 'kept';
+  // It is not whole: no rule may take it for one that is, nor drop it unasked.
+  if (isMarked(shop.reconciled.marks, row.name)) return 'damaged';
   const { trust } = shop.reconciled;
   const isFull = row.signer === undefined || trust.countsAsFull(row.signer, row.name);
   return isPlausible(row, isFull) ? undefined : 'implausible';

@@ -1,7 +1,8 @@
+import type { Keyring } from '../../crypto/keyring.js';
 import { FormatError, UserError } from '../../errors.js';
 import { DIRECTORY_FRAME, ObjectKind, openSeal, parseHeader } from '../../format/object.js';
 import { decodeDirectory, PACK_HEADER_LENGTH, PACK_TRAILER_LENGTH } from '../../format/pack.js';
-import { objectPath } from '../../store/index.js';
+import { type ObjectStore, objectPath } from '../../store/index.js';
 import { PackVerifier } from '../verify/verify-pack.js';
 import type { PackUse } from './prune-plan.js';
 import type { Workshop } from './workshop.js';
@@ -19,7 +20,7 @@ export async function adoptStrangePacks(shop: Workshop): Promise<string[]> {
   const { catalog, reconciled, context } = shop;
   const adopted: string[] = [];
   for (const { name, size } of reconciled.packs) {
-    if (catalog.packs.byName(name) !== undefined) continue;
+    if (catalog.packs.byName(name) !== undefined || reconciled.marks.objects.has(objectPath('packs', name))) continue;
     context.signal.throwIfAborted();
     try {
       catalog.packs.add([{ name, size, ...(await readPackDirectory(shop, name, size)) }]);
@@ -33,9 +34,12 @@ export async function adoptStrangePacks(shop: Workshop): Promise<string[]> {
 }
 
 /** What a pack says of itself. Throws FormatError. */
-export async function readPackDirectory(shop: Workshop, name: string, size: number) {
+export async function readPackDirectory(
+  { store, keyring }: { store: ObjectStore; keyring: Keyring },
+  name: string,
+  size: number,
+) {
   const path = objectPath('packs', name);
-  const { store, keyring } = shop;
   if (size < PACK_HEADER_LENGTH + PACK_TRAILER_LENGTH) throw new FormatError('the pack is cut');
   const header = await store.readRange(path, 0, PACK_HEADER_LENGTH);
   const { kind } = parseHeader(header, ObjectKind.pack, ObjectKind.metaPack);

@@ -17,6 +17,10 @@ export interface PackVerifyTask {
 
 /** Makes the verifier of a worker thread. */
 export async function startVerifier(setup: VerifySetup): Promise<PackVerifier> {
-  const store = await openStore(setup.storeUrl, { tableDir: setup.tableDir, command: 'check' });
+  const store = await openStore(setup.storeUrl, {
+    tableDir: setup.tableDir,
+    command: 'check',
+    withoutConfig: true,
+  });
   return new PackVerifier(store, importKeyring(native, setup.keyring));
 }

@@ -6,7 +6,8 @@ import { ID_LENGTH } from '../../format/entry.js';
 import { DIRECTORY_FRAME, type ObjectCipher, ObjectKind, openSeal } from '../../format/object.js';
 import { decodeDirectory, PACK_HEADER_LENGTH, PACK_TRAILER_LENGTH, type PackDirectory } from '../../format/pack.js';
 import { Decompressor } from '../../format/zstd.js';
-import { type ObjectStore, objectPath } from '../../store/index.js';
+import { isMissing, type ObjectStore, objectPath } from '../../store/index.js';
+import { isDamage } from '../small-objects.js';
 
 /** A pack to be verified. */
 export interface PackToVerify {
@@ -52,7 +53,8 @@ export class PackVerifier {
     try {
       bytes = await this.store.read(objectPath('packs', pack.name));
     } catch (error) {
-      verdict.problems.push({ kind: 'missing', message: (error as Error).message });
+      if (!isDamage(error)) throw error;
+      verdict.problems.push({ kind: isMissing(error) ? 'missing' : 'damaged', message: (error as Error).message });
       verdict.lostIds = expected.ids;
       return verdict;
     }

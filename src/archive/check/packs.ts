@@ -1,0 +1,184 @@
+import type { FormatError } from '../../errors.js';
+import { decodeDirectory } from '../../format/pack.js';
+import { objectPath } from '../../store/index.js';
+import { readPackDirectory } from '../forgetting/strange-packs.js';
+import { packsOfIndex } from '../index-notes.js';
+import { workerCount } from '../ingest/pool.js';
+import type { Repository } from '../repository.js';
+import { isDamage } from '../small-objects.js';
+import type { CheckProblem } from '../types.js';
+import type { PackVerifyTask, VerifySetup } from '../verify/start.js';
+import type { PackToVerify, PackVerdict } from '../verify/verify-pack.js';
+import { startThreads } from '../worker-pool.js';
+import { blobKey, eachId, type Findings, problem } from './findings.js';
+
+/** Packs are handed to a verify worker in tasks of so many. */
+const PACKS_PER_TASK = 2;
+
+/** Said of a pack that is needed and that no index names. */
+export const UNNAMED = 'no index names it, so without a catalog nothing in it is found: an index was lost';
+
+/** A pack as far as choosing what to read next goes. */
+interface Verifiable {
+  number: number;
+  verified?: bigint;
+}
+
+/** The share of some packs that was not verified for longest; never verified ones come first. */
+export function longestUnverified<P extends Verifiable>(packs: readonly P[], share: number): P[] {
+  return packs
+    .toSorted((a, b) => Number((a.verified ?? 0n) - (b.verified ?? 0n)) || a.number - b.number)
+    .slice(0, Math.ceil(packs.length * share));
+}
+
+/** What is known to be wrong with the packs of a store, and so which blobs cannot be read where. */
+export class PackState {
+  /** Packs that are in the store whole, and that no index names. */
+  readonly unindexed = new Set<string>();
+  private readonly repository: Repository;
+  private readonly findings: Findings;
+  /** Blobs of packs that are gone or set aside, by `blobKey`. */
+  private readonly gone = new Map<string, CheckProblem>();
+  /** Names of the packs in which a blob is damaged, by `blobKey`. */
+  private readonly bad = new Map<string, Set<string>>();
+  /** Packs that no index names and the catalog does not know, with their ids. */
+  private readonly strange: { name: string; ids: Uint8Array }[] = [];
+
+  constructor(repository: Repository, findings: Findings) {
+    this.repository = repository;
+    this.findings = findings;
+  }
+
+  /** Whether some blob is known to be damaged in some pack. */
+  get hasBad(): boolean {
+    return this.bad.size > 0;
+  }
+
+  /** The packs in which a blob is known to be damaged. */
+  badIn(ids: Uint8Array, at: number): ReadonlySet<string> | undefined {
+    return this.bad.get(blobKey(ids, at));
+  }
+
+  /** What became of the pack that held a blob which is in none now. */
+  causeOf(id: Uint8Array): CheckProblem | undefined {
+    // Only now, as they may be many and mostly nobody asks.
+    for (const { name, ids } of this.strange.splice(0)) {
+      const told = problem('index', objectPath('packs', name), UNNAMED);
+      for (const each of eachId(ids)) this.gone.set(blobKey(each), told);
+    }
+    return this.gone.get(blobKey(id));
+  }
+
+  /** Notes a pack that is damaged; `ids` are blobs that cannot be read in it. */
+  damaged(name: string, told: CheckProblem, ids: Uint8Array): void {
+    if (!this.findings.packs.has(name)) this.findings.packs.set(name, { name, problem: told });
+    for (const id of eachId(ids)) {
+      const key = blobKey(id);
+      const packs = this.bad.get(key);
+      if (packs === undefined) this.bad.set(key, new Set([name]));
+      else packs.add(name);
+    }
+  }
+
+  /** Compares the store's packs with what the catalog and the indexes say of them. */
+  async look(): Promise<void> {
+    const { catalog, reconciled, store } = this.repository;
+    for (const { name, what } of reconciled.lostPacks) {
+      const row = catalog.packs.byName(name);
+      const directory = row && catalog.packs.directory(row.number);
+      if (directory === undefined) continue;
+      const messages = {
+        missing: 'is not in the store',
+        size: 'has another size than it should',
+        'set aside': 'was damaged, and set aside: some of what it held is lost',
+      };
+      const told = problem(what === 'set aside' ? 'damaged' : what, objectPath('packs', name), messages[what]);
+      for (const id of eachId(decodeDirectory(directory).ids)) this.gone.set(blobKey(id), told);
+      if (what === 'size') this.findings.packs.set(name, { name, problem: told });
+    }
+    const damagedIndexes = new Set(
+      this.findings.objects.filter(({ folder }) => folder === 'index').map(({ name }) => name),
+    );
+    const indexed = new Set<string>();
+    for (const { name, body } of catalog.objects.all('index'))
+      if (!damagedIndexes.has(name)) for (const pack of packsOfIndex(body)) indexed.add(pack);
+    for (const row of catalog.packs.all()) if (row.present && !indexed.has(row.name)) this.unindexed.add(row.name);
+    const shop = { store, keyring: this.repository.keyring };
+    for (const { name, size } of reconciled.packs) {
+      const path = objectPath('packs', name);
+      if (reconciled.marks.objects.has(path) || catalog.packs.byName(name) !== undefined) continue;
+      try {
+        const { directory } = await readPackDirectory(shop, name, size);
+        this.strange.push({ name, ids: decodeDirectory(directory).ids });
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        const told = problem('damaged', path, `a pack that no index names: ${(error as FormatError).message}`);
+        this.findings.packs.set(name, { name, problem: this.findings.add(told) });
+      }
+    }
+  }
+
+  /** Reads packs whole in worker threads, those not verified for longest first, and remembers which were right. */
+  async read(share: number): Promise<void> {
+    const { catalog, context, config, keyring, store } = this.repository;
+    const present = catalog.packs.all().filter((pack) => pack.present);
+    const chosen = longestUnverified(present, share);
+    const setup: VerifySetup = { storeUrl: store.url, tableDir: config.tableDir, keyring: keyring.toData() };
+    const workers = workerCount(config.workers);
+    const threads = Math.max(1, Math.min(workers, Math.ceil(chosen.length / PACKS_PER_TASK)));
+    const pool = startThreads('verify', setup, { threads });
+    context.report.start('reading packs');
+    try {
+      const totalBytes = chosen.reduce((sum, pack) => sum + pack.size, 0);
+      const underWay = new Set<Promise<void>>();
+      let verified = 0;
+      for (let i = 0; i < chosen.length; i += PACKS_PER_TASK) {
+        context.signal.throwIfAborted();
+        const rows = chosen.slice(i, i + PACKS_PER_TASK);
+        const task: PackVerifyTask = { packs: rows.map((row) => this.toVerify(row)) };
+        const done: Promise<void> = pool.run(task).then((result) => {
+          underWay.delete(done);
+          for (const verdict of result as PackVerdict[]) this.judge(verdict);
+          verified += rows.length;
+          context.report.progress({
+            files: verified,
+            bytes: this.findings.read,
+            totalFiles: chosen.length,
+            totalBytes,
+          });
+        });
+        underWay.add(done);
+        while (underWay.size >= workers * 2) await Promise.race(underWay);
+      }
+      await Promise.all(underWay);
+    } finally {
+      await pool.close();
+    }
+  }
+
+  private toVerify(row: { number: number; name: string; kind: 'data' | 'meta' }): PackToVerify {
+    const directory = this.repository.catalog.packs.directory(row.number);
+    if (directory === undefined) throw new Error(`pack ${row.name} has no directory in the catalog`);
+    return { name: row.name, kind: row.kind, directory };
+  }
+
+  private judge(verdict: PackVerdict): void {
+    const { catalog } = this.repository;
+    const row = catalog.packs.byName(verdict.name)!;
+    this.findings.read += verdict.bytes;
+    const { problems, lostIds } = verdict;
+    if (problems.length === 0 && lostIds.length === 0) {
+      catalog.packs.markVerified([row.number], BigInt(Date.now()) * 1_000_000n);
+      return;
+    }
+    catalog.packs.markDamaged([row.number]);
+    const messages = problems.map(({ message }) => message);
+    if (messages.length === 0) messages.push('some blobs are not what their ids say');
+    const path = objectPath('packs', verdict.name);
+    this.damaged(
+      verdict.name,
+      this.findings.add(problem(problems[0]?.kind ?? 'damaged', path, messages.join('; '))),
+      lostIds,
+    );
+  }
+}
