@@ -508,7 +508,7 @@ describe('what people see', () => {
           packs: 1,
           blobs: 2,
           read: 0,
-          problems: [{ kind: 'missing', object: 'packs/ab', paths: ['/x'], message: 'gone' }],
+          problems: [{ kind: 'missing', object: 'packs/ab', paths: ['/x'], snapshots: [], message: 'gone' }],
         },
       },
       ['missing: packs/ab: gone\n    /x\n', '1 problem found'],
