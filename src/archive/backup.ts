@@ -5,7 +5,7 @@ import { ExitCode, UserError } from '../errors.js';
 import { EntryType } from '../format/entry.js';
 import { ListingCutter, type ListingRoot } from '../format/listing.js';
 import { type SnapshotBody, type SnapshotHeader, sealSnapshot } from '../format/snapshot.js';
-import { lowerPriority, splitNs } from '../platform/index.js';
+import { lowerPriority, platformNotes, splitNs } from '../platform/index.js';
 import { jsonPath, pathItem } from '../report/json-path.js';
 import { rfc3339 } from '../report/time.js';
 import { pathOf, planRoots, type RootPlan, scan } from '../scan/index.js';
@@ -37,6 +37,7 @@ const TURN_EVERY = 25;
  */
 export async function backup(context: Context, options: BackupOptions): Promise<BackupResult> {
   if (context.config.nice !== 0) lowerPriority(context.config.nice);
+  for (const note of platformNotes()) context.report.warn(note);
   const repository = await openRepository(context, {
     command: 'backup',
     lock: options.hardRemove && !options.dryRun ? 'exclusive' : 'shared',

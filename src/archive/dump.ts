@@ -1,15 +1,13 @@
 import { type ByteString, fromBytes, toDisplay } from '../bytes.js';
-import { ExitCode, UserError } from '../errors.js';
-import { holeLength } from '../format/chunk-list.js';
-import { type Entry, EntryType, ID_LENGTH } from '../format/entry.js';
+import { ExitCode, FormatError, UserError } from '../errors.js';
+import { type Entry, EntryType } from '../format/entry.js';
 import type { BlobIndex } from './blob-index.js';
 import type { BlobReader } from './blob-reader.js';
 import type { Context } from './context.js';
 import { TarType, tarEnd, tarHeader, tarPadding } from './dump/tar.js';
-import { fileBytes, isUnreadable, Sink } from './file-bytes.js';
+import { fileBytes, isUnreadable, type Patch, Sink, ZEROS } from './file-bytes.js';
 import { keyOf, pathOf } from './past.js';
 import { openRepository } from './repository.js';
-import { chunkRuns } from './restore/content.js';
 import { SnapshotEntries } from './restore/entries.js';
 import { Mapping } from './restore/mapping.js';
 import type { DumpOptions, StreamResult } from './types.js';
@@ -29,8 +27,8 @@ const TYPES: Record<EntryType, TarType | undefined> = {
 
 /**
  * Writes a snapshot, or what is at and below a path, as a tar file, under the names that a restore would give. Files
- * that are damaged in the store are left out and named.
- * @throws UserError when a big file turns out to be damaged in its middle: the tar file is cut there
+ * that are damaged in the store are named and left out. A big one may turn out to be damaged only after its size has
+ * been written: then zeros stand for what is lost, it is named, and the tar file goes on.
  */
 export async function dump(context: Context, options: DumpOptions): Promise<StreamResult> {
   const repository = await openRepository(context, { command: 'dump', lock: 'shared', catalog: 'read' });
@@ -117,39 +115,64 @@ class TarDump {
 
   /** Whether the file was written. */
   private async file(entry: Entry, name: ByteString, path: string): Promise<boolean> {
-    let pieces: AsyncIterable<Uint8Array> | Uint8Array[] = fileBytes(entry, this.reader);
+    if (entry.size > READ_FIRST) return this.bigFile(entry, name, path);
+    let pieces: Uint8Array[];
     try {
-      if (entry.size <= READ_FIRST) pieces = await collect(pieces, entry.size);
-      else await this.checkThere(entry);
+      pieces = await collect(fileBytes(entry, this.reader), entry.size);
     } catch (error) {
       if (!isUnreadable(error)) throw error;
       this.context.attention(`left out, as it is damaged in the store: ${path}: ${(error as Error).message}`);
       return false;
     }
     await this.header(entry, TarType.file, name, entry.size);
-    let written = 0;
-    try {
-      for await (const bytes of pieces) {
-        written += bytes.length;
-        if (written > entry.size) break;
-        await this.sink.send(bytes);
-      }
-    } catch (error) {
-      if (!isUnreadable(error)) throw error;
-      throw cut(path, (error as Error).message);
-    }
-    if (written !== entry.size) throw cut(path, 'its chunks have another size than its entry says');
+    for (const bytes of pieces) await this.sink.send(bytes);
     await this.sink.send(tarPadding(entry.size));
     return true;
   }
 
-  /** Looks whether all chunks of a big file are somewhere. */
-  private async checkThere(entry: Entry): Promise<void> {
-    for await (const { ids } of chunkRuns(entry, this.reader))
-      for (let at = 0; at < ids.length; at += ID_LENGTH)
-        if (holeLength(ids, at) === undefined && !this.index.has(ids, at))
-          // The reader says what is missing.
-          await this.reader.read('data', ids.subarray(at, at + ID_LENGTH));
+  /**
+   * A file that is too big to be read before its header is written. What comes after a header is as long as that says,
+   * so that whatever follows in the tar file stays readable.
+   */
+  private async bigFile(entry: Entry, name: ByteString, path: string): Promise<true> {
+    await this.header(entry, TarType.file, name, entry.size);
+    let why: string | undefined;
+    let lost = 0;
+    let written = 0;
+    const patch: Patch = {
+      lengthOf: (ids, at) => this.lengthOf(ids, at),
+      patched: (error) => {
+        why ??= error.message;
+        lost++;
+      },
+    };
+    try {
+      for await (const bytes of fileBytes(entry, this.reader, patch)) {
+        const piece = bytes.subarray(0, entry.size - written);
+        written += piece.length;
+        await this.sink.send(piece);
+        if (piece.length < bytes.length) throw new FormatError('its chunks hold more bytes than its entry says');
+      }
+      if (written < entry.size) throw new FormatError('its chunks hold fewer bytes than its entry says');
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      why ??= (error as Error).message;
+    }
+    const missing = entry.size - written;
+    for (; written < entry.size; written += ZEROS.length)
+      await this.sink.send(ZEROS.subarray(0, Math.min(ZEROS.length, entry.size - written)));
+    await this.sink.send(tarPadding(entry.size));
+    if (why !== undefined) {
+      const what = missing > 0 ? `its last ${missing} bytes` : `${lost} of its pieces`;
+      this.context.attention(`damaged in the store, zeros stand for ${what}: ${path}: ${why}`);
+    }
+    return true;
+  }
+
+  /** How long a chunk is, from the directory of a pack that has it. */
+  private lengthOf(ids: Uint8Array, at: number): number | undefined {
+    const place = this.index.find(ids, at);
+    return place && this.index.directory(place.pack).lengths[place.blob];
   }
 }
 
@@ -161,12 +184,6 @@ async function collect(pieces: AsyncIterable<Uint8Array>, size: number): Promise
     all.push(bytes);
     if (length > size) break;
   }
+  if (length !== size) throw new FormatError('its chunks have another size than its entry says');
   return all;
-}
-
-function cut(path: string, why: string): UserError {
-  return new UserError(
-    ExitCode.failed,
-    `the tar file is cut: ${path} is damaged in the store: ${why}; run 'backup-ninja check', then restore what is whole`,
-  );
 }

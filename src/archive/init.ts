@@ -12,7 +12,7 @@ import { makeConfig } from '../format/config-json.js';
 import { type SlotSecret, sealSlot } from '../format/slot.js';
 import { type ObjectStore, objectPath, openStore } from '../store/index.js';
 import type { Context } from './context.js';
-import { readerPage, storeReadme } from './reader-page.js';
+import { pageChecksum, readerPage, storeReadme } from './reader-page.js';
 import type { InitOptions, InitResult } from './types.js';
 import { unlockStore } from './unlock.js';
 
@@ -43,7 +43,8 @@ export async function init(context: Context, options: InitOptions): Promise<Init
   try {
     const keyring = createFullKeyring(native);
     const recovery = options.recovery ? randomBytes(32) : undefined;
-    await makeStore(context, store, keyring, secret.slot, recovery, options.shared);
+    const page = readerPage();
+    await makeStore(context, store, keyring, { secret: secret.slot, recovery, page, shared: options.shared });
     const outcome = await openCatalog({
       dir: config.tableDir,
       storeId: keyring.storeIdHex,
@@ -53,7 +54,11 @@ export async function init(context: Context, options: InitOptions): Promise<Init
     });
     if (outcome.kind === 'ok') outcome.catalog.close();
     const result = describe(context, options, store, keyring, { key: secret.made, store: true });
-    return recovery === undefined ? result : { ...result, recovery_key: encodeRecoveryKey(native, recovery) };
+    return {
+      ...result,
+      ...(recovery && { recovery_key: encodeRecoveryKey(native, recovery) }),
+      ...(page && { restore_html_sha256: pageChecksum(page) }),
+    };
   } finally {
     await store.close();
   }
@@ -122,10 +127,9 @@ async function makeStore(
   context: Context,
   store: ObjectStore,
   keyring: Keyring,
-  secret: SlotSecret,
-  recovery: Uint8Array | undefined,
-  shared: boolean,
+  parts: { secret: SlotSecret; recovery?: Uint8Array; page?: Uint8Array; shared: boolean },
 ): Promise<void> {
+  const { secret, recovery, page, shared } = parts;
   const created = BigInt(Date.now()) * 1_000_000n;
   const put = (folder: 'keys' | 'certs', object: { name: string; bytes: Uint8Array }): Promise<void> =>
     store.put(objectPath(folder, object.name), object.bytes);
@@ -139,7 +143,6 @@ async function makeStore(
     await put('certs', sealCert(keyring, { signer: recovered.signer(), role: 'full', sources: '*', created }));
   }
   await store.put('README.txt', storeReadme(), { replace: true });
-  const page = readerPage();
   if (page !== undefined) await store.put('restore.html', page, { replace: true });
   const mode = shared || store.kind !== 'local' ? 'shared' : 'exclusive';
   const text = makeConfig(keyring, { mode, created: new Date().toISOString().replace(/\.\d+Z$/, 'Z') });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 
 /** Where `npm run build` puts the page: beside src in dist; from the sources, in the dist that was built last. */
@@ -29,4 +30,9 @@ export function storeReadme(): Uint8Array {
 export function readerPage(): Uint8Array | undefined {
   const place = PLACES.map((path) => new URL(path, import.meta.url)).find((url) => existsSync(url));
   return place === undefined ? undefined : readFileSync(place);
+}
+
+/** SHA-256 of such a page in hex, as `sha256sum restore.html` prints it. */
+export function pageChecksum(page: Uint8Array): string {
+  return createHash('sha256').update(page).digest('hex');
 }

@@ -1,6 +1,7 @@
 import { fromDisplay, toDisplay } from '../bytes.js';
 import type { SnapshotRow } from '../catalog/index.js';
 import { ExitCode, UserError } from '../errors.js';
+import { platformNotes } from '../platform/index.js';
 import { jsonPath } from '../report/json-path.js';
 import { OwnFiles } from '../scan/own-files.js';
 import { BlobIndex, indexFile } from './blob-index.js';
@@ -30,6 +31,7 @@ interface Plan {
  */
 export async function restore(context: Context, options: RestoreOptions): Promise<RestoreResult> {
   const mapping = new Mapping(options.target, options.map);
+  for (const note of platformNotes()) context.report.warn(note);
   const repository = await openRepository(context, { command: 'restore', lock: 'shared', catalog: 'read' });
   try {
     repository.keyring.requireRead('restore');

@@ -102,6 +102,8 @@ export interface InitResult {
   created: { config: boolean; key: boolean; store: boolean };
   /** Printed once, never kept. Present only for a new store. */
   recovery_key?: string;
+  /** SHA-256 of the reader that was put into the store, in hex: for the recovery sheet. Absent where none was built. */
+  restore_html_sha256?: string;
 }
 
 // ---- backup ----
@@ -305,6 +307,8 @@ export interface RestoreOptions extends SourceOption {
   exclude: string[];
   dryRun: boolean;
   verify: boolean;
+  /** Owners are the stored numbers, also where their names have others here. */
+  numericOwner?: boolean;
 }
 
 export interface RestoreResult {

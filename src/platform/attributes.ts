@@ -122,15 +122,15 @@ function checkTime(sec: number, nsec: number): void {
   }
 }
 
-// Without libc. Node takes seconds as a double, which it cuts to microseconds: half of one more saves them from being
-// rounded down. It replaces numbers below zero by the present time, but not dates, which hold milliseconds.
-function inexact(sec: number, nsec: number): number | Date {
+// Without libc. Node takes seconds as a double, which it cuts to microseconds, towards zero: half of one more saves
+// them from being rounded down. It replaces numbers below zero by the present time, but not texts of such.
+function inexact(sec: number, nsec: number): number | string {
   checkTime(sec, nsec);
-  if (sec < 0) return new Date(sec * 1000 + Math.floor(nsec / 1e6));
-  return sec + (Math.floor(nsec / 1000) + 0.5) / 1e6;
+  const micros = Math.floor(nsec / 1000);
+  return sec < 0 ? String(sec + (micros - 0.5) / 1e6) : sec + (micros + 0.5) / 1e6;
 }
 
-function inexactNs(ns: bigint): number | Date {
+function inexactNs(ns: bigint): number | string {
   const { sec, nsec } = splitNs(ns);
   return inexact(sec, nsec);
 }

@@ -54,7 +54,7 @@ export function platformNotes(): string[] {
   if (nativeAvailable() || (!isLinux && !isDarwin)) return [];
   return [
     `system functions cannot be called (koffi: ${failure}): extended attributes and ACLs are neither saved nor ` +
-      'restored, holes in files are read as zeros, and times are restored to the microsecond; reinstall with ' +
+      'restored, sockets are not restored, and times are restored to the microsecond; reinstall with ' +
       'optional dependencies to get them back',
   ];
 }

@@ -14,7 +14,8 @@ const POSIX_FADV_DONTNEED = 4;
 
 /**
  * The first offset at or after `offset` that holds data; null when only a hole, or nothing, is left. Where holes cannot
- * be asked for all is data: `offset`, or null at the end. Moves the file's position: read with explicit positions.
+ * be asked for, what takes less space than its size is read, and long runs of zeros count as holes; elsewhere all is
+ * data: `offset`, or null at the end. Moves the file's position: read with explicit positions.
  */
 export function nextData(fd: number, offset: number): number | null {
   const call = lseek();
@@ -24,7 +25,10 @@ export function nextData(fd: number, offset: number): number | null {
     if (result === errnoOf('ENXIO')) return null;
     if (result !== errnoOf('EINVAL') && result !== errnoOf('ENOTSUP')) throw failureFd(result, 'lseek', fd);
   }
-  return offset < sizeOf(fd) ? offset : null;
+  const { size, isSparse } = shapeOf(fd);
+  if (!isSparse) return offset < size ? offset : null;
+  const found = nextStretch(fd, offset, size, false);
+  return found < size ? found : null;
 }
 
 /** The first offset at or after `offset` that is in a hole; the end of the file counts as one. Moves the position. */
@@ -36,17 +40,41 @@ export function nextHole(fd: number, offset: number): number {
     if (result === errnoOf('ENXIO')) return offset; // at or beyond the end
     if (result !== errnoOf('EINVAL') && result !== errnoOf('ENOTSUP')) throw failureFd(result, 'lseek', fd);
   }
-  return Math.max(offset, sizeOf(fd));
+  const { size, isSparse } = shapeOf(fd);
+  if (!isSparse) return Math.max(offset, size);
+  return nextStretch(fd, offset, size, true);
 }
 
-function sizeOf(fd: number): number {
-  let size = 0;
+function shapeOf(fd: number): { size: number; isSparse: boolean } {
+  let stats = { size: 0, blocks: 0 };
   const result = attempt(() => {
-    size = fs.fstatSync(fd).size;
+    stats = fs.fstatSync(fd);
     return 0;
   });
   if (result < 0) throw failureFd(result, 'fstat', fd);
-  return size;
+  return { size: stats.size, isSparse: stats.blocks * 512 < stats.size };
+}
+
+/** Aligned blocks of this size are looked at, where holes cannot be asked for. */
+const BLOCK = 64 * 1024;
+let block: Buffer | undefined;
+
+/** Where the next block begins that is zero throughout, or is not; the end of the file when there is none. */
+function nextStretch(fd: number, from: number, size: number, isZero: boolean): number {
+  block ??= Buffer.alloc(BLOCK);
+  for (let offset = from; offset < size; ) {
+    const length = Math.min(BLOCK - (offset % BLOCK), size - offset);
+    let got = 0;
+    const result = attempt(() => {
+      got = fs.readSync(fd, block!, 0, length, offset);
+      return 0;
+    });
+    if (result < 0) throw failureFd(result, 'read', fd);
+    if (got === 0) break;
+    if (block.subarray(0, got).every((byte) => byte === 0) === isZero) return offset;
+    offset += got;
+  }
+  return Math.max(from, size);
 }
 
 /**

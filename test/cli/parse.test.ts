@@ -95,6 +95,7 @@ const noRestore = {
   exclude: [],
   dryRun: false,
   verify: false,
+  numericOwner: false,
 };
 const mine = { source: undefined, allSources: false, dryRun: false, prune: true };
 const noRules = {
@@ -185,6 +186,7 @@ const cases: [args: string[], verb: keyof typeof verbs, options: object][] = [
         'e',
         '--dry-run',
         '--verify',
+        '--numeric-owner',
         '--yes',
         '--source',
         'o',
@@ -208,6 +210,7 @@ const cases: [args: string[], verb: keyof typeof verbs, options: object][] = [
       exclude: ['e'],
       dryRun: true,
       verify: true,
+      numericOwner: true,
     },
   ],
   [['restore', '/a', '--version-id', 'v1'], 'restore', { ...noRestore, paths: ['/a'], versionId: 'v1' }],

@@ -32,6 +32,8 @@ export interface Settings {
   store?: string;
   /** Environment of every run. */
   env?: Record<string, string>;
+  /** A command line in front of every run's. */
+  under?: string[];
 }
 
 /** One machine's view of a store: its config, catalog and key, in a folder of their own. */
@@ -46,6 +48,7 @@ export class Archive {
   recoveryKey = '';
   /** Put before every run's options. */
   env: Record<string, string>;
+  under: string[];
 
   constructor(settings: Settings = {}) {
     this.folder = settings.folder ?? temporaryFolder();
@@ -57,6 +60,7 @@ export class Archive {
     this.tree = settings.roots?.[0] ?? join(this.folder, 'tree');
     this.home = join(this.folder, 'home');
     this.env = settings.env ?? {};
+    this.under = settings.under ?? [];
     if (settings.roots === undefined) mkdirSync(this.tree, { recursive: true });
     this.configure({ backup_roots: settings.roots ?? [this.tree], ...settings.config });
   }
@@ -86,6 +90,7 @@ export class Archive {
   run(args: string[], options: RunOptions = {}): Promise<Outcome> {
     const [verb, ...rest] = args;
     return runProgram(this.home, [verb!, '--config', this.config, ...rest], {
+      under: this.under,
       ...options,
       env: { ...this.env, ...options.env },
     });

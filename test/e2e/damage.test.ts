@@ -1,7 +1,17 @@
-import { appendFileSync, cpSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Archive } from './archive.js';
+import { sh } from './cli.js';
 import { expectSamePicture, expectSameTree, pictureOf } from './compare.js';
 import { noise, ordinaryTree } from './trees.js';
 
@@ -16,6 +26,51 @@ async function archiveWithTree(): Promise<Archive> {
 function dataPack(archive: Archive): string {
   return archive.packs().sort((a, b) => statSync(b).size - statSync(a).size)[0]!;
 }
+
+describe('a dump', () => {
+  test('of a big file that is damaged in its middle: zeros for what is lost, it is named, all else is there', async () => {
+    const archive = await Archive.make();
+    const big = noise(12_000_000, 'big');
+    writeFileSync(join(archive.tree, 'big'), big);
+    ordinaryTree(join(archive.tree, 'others'), 'o', 10);
+    await archive.backup();
+    const dump = async () => {
+      const file = join(archive.folder, 'dump.tar');
+      const under = ['sh', '-c', '"$@" > "$OUT"', 'sh'];
+      const outcome = await archive.run(['dump'], { under, env: { OUT: file } });
+      const un = join(archive.folder, 'un');
+      rmSync(un, { recursive: true, force: true });
+      mkdirSync(un);
+      sh('tar', '-xpf', file, '-C', un);
+      return { ...outcome, restored: join(un, archive.tree) };
+    };
+    expect((await dump()).code).toBe(0);
+    const pack = dataPack(archive);
+    const bytes = readFileSync(pack);
+    bytes[6_000_000]! ^= 1;
+    writeFileSync(pack, bytes);
+    const { code, stderr, restored } = await dump();
+    expect(code).toBe(3);
+    expect(stderr).toContain(join(archive.tree, 'big'));
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    const is = readFileSync(join(restored, 'big'));
+    expect(is.length).toBe(big.length);
+    let first = 0;
+    while (is[first] === big[first]) first++;
+    let last = big.length;
+    while (is[last - 1] === big[last - 1]) last--;
+    expect(first).toBeGreaterThan(2_000_000);
+    expect(last).toBeLessThan(10_000_000);
+    expect(is.subarray(first, last).every((byte) => byte === 0)).toBe(true);
+    expectSamePicture(pictureOf(join(restored, 'others')), pictureOf(join(archive.tree, 'others')));
+    // A pack that is gone tells no lengths: then the zeros go on to the end.
+    rmSync(pack);
+    const gone = await dump();
+    expect(gone.code).toBe(3);
+    expect(gone.stderr).toContain(join(archive.tree, 'big'));
+    expect(statSync(join(gone.restored, 'big')).size).toBe(big.length);
+  });
+});
 
 describe('packs', () => {
   test.each([

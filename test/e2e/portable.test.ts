@@ -114,6 +114,14 @@ describe('the portable reader', () => {
     expectSamePicture(await portablePicture(store, snapshot, archive.tree), pictureOf(archive.tree));
   });
 
+  it('has its checksum on the recovery sheet', async () => {
+    const archive = new Archive();
+    const { code, stdout } = await archive.run(['init']);
+    expect(code).toBe(0);
+    const page = readFileSync(join(archive.store, 'restore.html'));
+    expect(stdout.split('\n').map((line) => line.trim())).toContain(createHash('sha256').update(page).digest('hex'));
+  });
+
   it('does not open a store with a key that may only add backups', async () => {
     const archive = await Archive.make();
     const key = join(archive.folder, 'backup-key');

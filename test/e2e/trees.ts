@@ -53,8 +53,8 @@ export function ordinaryTree(root: string, seed = 'a', files = 200): void {
   fs.writeFileSync(join(root, 'noise.bin'), noise(3_000_000, seed));
 }
 
-/** Everything that a file system of this system can hold, as far as the user may make it. */
-export function strangeTree(root: string): void {
+/** Everything that a file system of this system can hold, as far as the user may make it, and read it again. */
+export function strangeTree(root: string, asRoot = isRoot): void {
   const at = (path: string) => join(root, path);
   const write = (path: string, content: string | Buffer = path) => {
     fs.mkdirSync(join(at(path), '..'), { recursive: true });
@@ -118,24 +118,23 @@ export function strangeTree(root: string): void {
   const special = openDirectory(fromDisplay(at('special')));
   makeFifoAt(special, 'fifo', 0o640);
   makeSocketAt(special, 'socket', 0o600);
-  if (isRoot) {
+  if (asRoot) {
     makeDeviceAt(special, 'null', 0o20666, 1, 3);
     makeDeviceAt(special, 'far', 0o60640, 259, 70_000);
   }
   closeFd(special);
   // Modes and owners
-  for (const mode of [0o000, 0o400, 0o755, 0o4755, 0o2755, 0o1644, 0o7777])
-    write(`modes/${mode.toString(8).padStart(4, '0')}`);
+  const fileModes = [...(asRoot ? [0o000] : []), 0o400, 0o755, 0o4755, 0o2755, 0o1644, 0o7777];
+  for (const mode of fileModes) write(`modes/${mode.toString(8).padStart(4, '0')}`);
   for (const mode of [0o500, 0o1777, 0o2770]) fs.mkdirSync(at(`modes/folder ${mode.toString(8)}`));
   const modes = openDirectory(fromDisplay(at('modes')));
-  if (isRoot) {
+  if (asRoot) {
     chownAt(modes, '0755', 12_345, 54_321);
     chownAt(modes, 'folder 1777', 1, 2);
     chownAt(modes, '4755', 1000, 1000);
     chownAt(modes, '0400', 4_000_000_000, 4_000_000_001);
   }
-  for (const mode of [0o000, 0o400, 0o755, 0o4755, 0o2755, 0o1644, 0o7777])
-    fs.chmodSync(at(`modes/${mode.toString(8).padStart(4, '0')}`), mode);
+  for (const mode of fileModes) fs.chmodSync(at(`modes/${mode.toString(8).padStart(4, '0')}`), mode);
   for (const mode of [0o500, 0o1777, 0o2770]) fs.chmodSync(at(`modes/folder ${mode.toString(8)}`), mode);
   closeFd(modes);
   // Extended attributes
@@ -146,7 +145,7 @@ export function strangeTree(root: string): void {
     setXattrAt(attributes, 'file', 'user.empty', new Uint8Array());
     setXattrAt(attributes, 'file', 'user.binary', Uint8Array.of(0, 255, 10, 0));
     setXattrAt(attributes, 'folder', 'user.of a folder', Buffer.from('value'));
-    if (isRoot) {
+    if (asRoot) {
       setXattrAt(attributes, 'file', 'trusted.secret', Buffer.from('of root'));
       setXattrAt(
         attributes,

@@ -1,4 +1,5 @@
 import { type ByteString, fromDisplay, isUtf8, toBytes } from '../../bytes.js';
+import { aclText } from './acl-text.js';
 
 /**
  * Tar as of POSIX.1-2001: a block of 512 bytes for each entry, with what does not fit there in a pax header before it.
@@ -36,6 +37,12 @@ export interface TarEntry {
 }
 
 const BLOCK = 512;
+
+/** Under which names pax headers hold ACLs. */
+const ACLS = new Map([
+  ['system.posix_acl_access', 'SCHILY.acl.access'],
+  ['system.posix_acl_default', 'SCHILY.acl.default'],
+]);
 
 /** Where the fields of a header block are, and how long. */
 const NAME = [0, 100] as const;
@@ -139,7 +146,13 @@ function paxRecords(entry: TarEntry): Buffer {
   if (entry.group !== undefined) bytes('gname', fromDisplay(entry.group), GROUP);
   if (entry.mtimeNsec !== 0 || !fitsOctal(entry.mtimeSec, MTIME[1]))
     add('mtime', Buffer.from(decimalTime(entry.mtimeSec, entry.mtimeNsec)));
-  for (const [name, value] of entry.xattrs ?? []) add(`SCHILY.xattr.${name}`, value);
+  for (const [name, value] of entry.xattrs ?? []) {
+    add(`SCHILY.xattr.${name}`, value);
+    // Programs take ACLs from text; told to set ACLs, tar would clear what it finds only as attributes.
+    const record = ACLS.get(name);
+    const acl = record && aclText(value);
+    if (acl !== undefined) add(record!, Buffer.from(acl));
+  }
   return Buffer.concat(records);
 }
 

@@ -67,11 +67,14 @@ export class AttributePlan {
   readonly uid: number;
   readonly gid: number;
   readonly umask: number;
+  private readonly byNumber: boolean;
   readonly notes = new AttributeNotes();
   private readonly users = new Map<string, number>();
   private readonly groups = new Map<string, number>();
 
-  constructor() {
+  /** @param byNumber owners are the stored numbers, whatever names these have here */
+  constructor(byNumber = false) {
+    this.byNumber = byNumber;
     this.uid = process.geteuid?.() ?? 0;
     this.gid = process.getegid?.() ?? 0;
     // Windows has no owners to speak of: nothing is to be warned of there.
@@ -83,8 +86,8 @@ export class AttributePlan {
   of(entry: Entry): Attributes {
     const { mode, mtimeSec, mtimeNsec } = entry;
     const xattrs = entry.xattrs ?? NO_XATTRS;
-    const uid = lookUp(this.users, entry.uid, entry.user, userId);
-    const gid = lookUp(this.groups, entry.gid, entry.group, groupId);
+    const uid = this.byNumber ? entry.uid : lookUp(this.users, entry.uid, entry.user, userId);
+    const gid = this.byNumber ? entry.gid : lookUp(this.groups, entry.gid, entry.group, groupId);
     if (this.privileged) return { uid, gid, perm: mode, mtimeSec, mtimeNsec, xattrs };
     // Directories hand the group down by setgid, which gives nobody rights as long as the group is one's own.
     const cleared = entry.type === EntryType.dir ? (gid === this.gid ? 0 : SETGID) : SETUID_SETGID;

@@ -44,7 +44,10 @@ export interface PassParts {
   problems: readonly PathProblem[];
 }
 
-export type PassOptions = Pick<RestoreOptions, 'overwrite' | 'dryRun' | 'verify' | 'delete' | 'include' | 'exclude'>;
+export type PassOptions = Pick<
+  RestoreOptions,
+  'overwrite' | 'dryRun' | 'verify' | 'delete' | 'include' | 'exclude' | 'numericOwner'
+>;
 
 /** Restores entries, or tells what that would do. */
 export async function runPass(parts: PassParts, options: PassOptions): Promise<RestoreResult> {
@@ -64,6 +67,7 @@ export async function runPass(parts: PassParts, options: PassOptions): Promise<R
     overwrite,
     dryRun,
     verify,
+    numericOwner: options.numericOwner,
     isProtected,
     totals: parts.totals,
   });

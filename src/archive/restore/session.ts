@@ -33,6 +33,8 @@ export interface SessionParts {
   overwrite: Overwrite;
   dryRun: boolean;
   verify: boolean;
+  /** Owners by number, not by name. */
+  numericOwner?: boolean;
   /** What must never be removed or replaced. */
   isProtected: (stat: StatBuffer) => boolean;
   /** Files and bytes to come, where known. */
@@ -90,7 +92,7 @@ export class RestoreSession {
   skipped = 0;
   bytes = 0;
   readonly errors: PathProblem[] = [];
-  readonly attributes = new AttributePlan();
+  readonly attributes: AttributePlan;
   private readonly parts: SessionParts;
   private readonly directories: Directories;
   private readonly target: Target;
@@ -111,6 +113,7 @@ export class RestoreSession {
 
   constructor(parts: SessionParts) {
     this.parts = parts;
+    this.attributes = new AttributePlan(parts.numericOwner);
     this.directories = parts.directories;
     this.places = new BlobPlaces(parts.index, parts.fallback);
     const { overwrite, dryRun, isProtected } = parts;

@@ -140,4 +140,11 @@ function print(result: InitResult, out: Output, quiet: boolean): void {
   out.line('Recovery key: it opens everything, and is shown this once. Print it, and keep it away from this machine.');
   out.line();
   for (const line of result.recovery_key.split('\n')) out.line(`    ${line}`);
+  if (result.restore_html_sha256 === undefined) return;
+  out.line();
+  out.line(
+    'Print this too: the SHA-256 of restore.html in the store. Compare it before you type a key into that page.',
+  );
+  out.line();
+  out.line(`    ${result.restore_html_sha256}`);
 }

@@ -22,6 +22,7 @@ interface Flags {
   exclude?: string[];
   dryRun?: boolean;
   verify?: boolean;
+  numericOwner?: boolean;
   yes?: boolean;
 }
 
@@ -40,7 +41,8 @@ export function define(command: Command, run: Run): void {
     .option('--delete', 'remove what the snapshot does not have (asks)')
     .option('--include <pattern>', 'only what matches (repeatable)', collect)
     .option('--exclude <pattern>', 'not what matches (repeatable)', collect)
-    .option('--verify', 'read every restored file again and compare');
+    .option('--verify', 'read every restored file again and compare')
+    .option('--numeric-owner', 'owners by number, not by name: for a system that is not the running one');
   yesOption(dryRunOption(command)).action((paths: string[], flags: Flags) =>
     run(async (session) => {
       if (flags.versionId !== undefined && paths.length !== 1)
@@ -63,6 +65,7 @@ export function define(command: Command, run: Run): void {
         exclude: flags.exclude ?? [],
         dryRun: flags.dryRun ?? false,
         verify: flags.verify ?? false,
+        numericOwner: flags.numericOwner ?? false,
       });
       session.mark(ExitCode.attention, result.errors.length > 0);
       await session.printSummary(result, (r, out) => print(r, out, flags.dryRun ?? false));
@@ -73,6 +76,7 @@ export function define(command: Command, run: Run): void {
     ['restore', 'everything of the latest snapshot, into restore_dir'],
     ['restore ~/Documents --target / --snapshot yesterday', 'a directory to where it was, as it was yesterday'],
     ['restore --target /tmp/t --dry-run', 'what would be done'],
+    ['restore / --target /mnt/new --numeric-owner', 'a whole system onto a new disk'],
     ['restore notes.txt --version-id 3f9a2b7c', 'one older version of one file'],
   );
 }

@@ -147,7 +147,7 @@ describe('cat and dump', () => {
         fs.statSync(at(path), { bigint: true }).mtimeNs,
       );
 
-    // A damaged pack: small files are left out, a big one cuts the tar file.
+    // A damaged pack: small files are left out.
     for (const pack of a.packs()) {
       const bytes = fs.readFileSync(pack);
       if (bytes.length < 1_000_000) continue;
