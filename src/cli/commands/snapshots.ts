@@ -44,5 +44,7 @@ function print(rows: SnapshotRow[], out: Output): void {
 
 /** What sets a snapshot apart, in brackets beside its tags. */
 function states(row: SnapshotRow): string[] {
-  return (['foreign', 'pending', 'kept', 'damaged'] as const).filter((state) => row[state]).map((state) => `[${state}]`);
+  return (['foreign', 'pending', 'kept', 'damaged'] as const)
+    .filter((state) => row[state])
+    .map((state) => `[${state}]`);
 }
