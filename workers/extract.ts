@@ -8,6 +8,8 @@ import { nativeAvailable } from '../src/platform/index.js';
 nativeAvailable();
 
 const extractor = startExtractor(workerData as ExtractSetup);
+// A failure is told by each task; without one it is nobody's.
+extractor.catch(() => undefined);
 
 /** Piscina entry: hands a task to this thread's extractor. */
 export default function extract(task: ExtractTask): Promise<ExtractResult> {

@@ -8,6 +8,8 @@ import { nativeAvailable } from '../src/platform/index.js';
 nativeAvailable();
 
 const ingester = startIngester(workerData as IngestSetup);
+// A failure is told by each task; without one it is nobody's.
+ingester.catch(() => undefined);
 
 /** Piscina entry: hands a task to this thread's ingester. */
 export default function ingest(task: IngestTask): Promise<IngestResult> {

@@ -8,6 +8,8 @@ import { nativeAvailable } from '../src/platform/index.js';
 nativeAvailable();
 
 const verifier = startVerifier(workerData as VerifySetup);
+// A failure is told by each task; without one it is nobody's.
+verifier.catch(() => undefined);
 
 /** Piscina entry: verifies a few packs. */
 export default function verify(task: PackVerifyTask): Promise<PackVerdict[]> {
