@@ -55,8 +55,8 @@ export interface Reconciled {
 
 /** How the comparison goes on. */
 export interface ReconcileOptions {
-  /** When the store lacks snapshots that nobody forgot: stop, take the store's word, or only say so. */
-  rollback: 'stop' | 'accept' | 'warn';
+  /** When the store lacks snapshots that nobody forgot: stop, take the store's word, only say so, or leave that to the caller. */
+  rollback: 'stop' | 'accept' | 'warn' | 'spare';
 }
 
 /**
@@ -487,8 +487,9 @@ async function dropMissing(
       ExitCode.failed,
       `the store lacks ${unexplained.length} snapshot(s) that it had, first ${unexplained[0].name.slice(0, 8)}: an old copy was put back, or they were deleted by hand, ${parts.store.url}; restore the store, or run 'backup-ninja backup --accept-rollback' to go on without them`,
     );
-  if (unexplained.length > 0) context.attention(`${unexplained.length} snapshot(s) are gone from the store`);
-  const spared = new Set(options.rollback === 'warn' ? unexplained.map((row) => row.name) : []);
+  if (unexplained.length > 0 && options.rollback !== 'spare')
+    context.attention(`${unexplained.length} snapshot(s) are gone from the store`);
+  const spared = new Set(options.rollback === 'accept' ? [] : unexplained.map((row) => row.name));
   const gone = rows
     .filter((row) => (!present.has(row.name) || dead.has(row.name)) && !spared.has(row.name))
     .map((row) => row.name);

@@ -11,7 +11,7 @@ import { BlobIndex, indexFile, readable, removeStaleIndexFiles } from './blob-in
 import { BlobReader } from './blob-reader.js';
 import type { Context } from './context.js';
 import { newRebuild } from './rebuild.js';
-import { nothingCompared, type Reconciled, reconcile } from './reconcile.js';
+import { nothingCompared, type Reconciled, type ReconcileOptions, reconcile } from './reconcile.js';
 import { chooseSource, resolveSnapshot } from './select.js';
 import type { SourceOption } from './types.js';
 import { unlockStore } from './unlock.js';
@@ -43,8 +43,8 @@ export class Repository {
   readonly catalog: Catalog;
   /** What comparing the catalog with the store has found. */
   reconciled: Reconciled;
-  /** What is wrong with the store's config.json, so that a copy had to do; undefined: nothing. */
-  readonly configDamage: string | undefined;
+  /** What is wrong with the store's config.json, so that a copy had to do; undefined: nothing, or no longer. */
+  configDamage: string | undefined;
   private readonly lock: Lock | undefined;
   private index: BlobIndex | undefined;
   private blobReader: BlobReader | undefined;
@@ -84,7 +84,7 @@ export class Repository {
 
   /** Compares the catalog with the store again, after a repair has changed either. */
   async refresh(): Promise<void> {
-    this.reconciled = await reconcile(this, { rollback: 'warn' });
+    this.reconciled = await reconcile(this, { rollback: 'spare' });
     this.index?.close();
     this.index = undefined;
     this.blobReader = undefined;
@@ -156,9 +156,10 @@ async function clearLeftovers(store: ObjectStore, access: Access): Promise<void>
   }
 }
 
-/** Writers stop at a store that lacks snapshots; readers say so and go on with what is there. */
-function rollbackRule(access: Access): { rollback: 'stop' | 'accept' | 'warn' } {
-  if (access.catalog === 'read' || access.repairs === true) return { rollback: 'warn' };
+/** Writers stop at a store that lacks snapshots; readers say so and go on with what is there; a repair puts them back. */
+function rollbackRule(access: Access): ReconcileOptions {
+  if (access.repairs === true) return { rollback: 'spare' };
+  if (access.catalog === 'read') return { rollback: 'warn' };
   return { rollback: access.acceptRollback === true ? 'accept' : 'stop' };
 }
 

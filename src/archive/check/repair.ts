@@ -44,6 +44,7 @@ class Repair {
     const { repository } = this;
     const healed = await this.returnedPacks();
     await this.record([], [], healed);
+    if (healed.length > 0) await repository.refresh();
     const adopted = await adoptStrangePacks(workshopOf(repository));
     const found = await examine(repository, readData);
     await this.mendObjects(found);
@@ -81,7 +82,10 @@ class Repair {
   /** Puts small objects back, and sets those aside that cannot be. */
   private async mendObjects(found: Findings): Promise<void> {
     const { repository } = this;
-    for (const file of await mendPlain(repository, found)) this.done.set(file, 'put back');
+    for (const file of await mendPlain(repository, found)) {
+      this.done.set(file, 'put back');
+      if (file === 'config.json') repository.configDamage = undefined;
+    }
     if (found.objects.length === 0) return;
     const { restored, hopeless } = await mendSmall(repository, found);
     for (const path of restored) this.done.set(path, 'put back as it was');

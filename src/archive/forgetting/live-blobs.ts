@@ -23,7 +23,7 @@ interface Needed {
 export class LiveBlobs {
   /** By number: 1 for what is needed. */
   readonly flags: Uint8Array;
-  /** How many ids are needed that no pack has. */
+  /** How many ids are needed that no pack has, and that nobody has given up. */
   missing = 0;
   private readonly shop: Workshop;
   private readonly index: BlobIndex;
@@ -142,7 +142,7 @@ export class LiveBlobs {
   private mark(ids: Uint8Array, at: number): boolean {
     const number = this.index.claims.find(ids, at);
     if (number < 0) {
-      this.missing++;
+      if (!this.givenUp.has(latin1(ids.subarray(at, at + BLOB_ID_LENGTH)))) this.missing++;
       return true;
     }
     if (this.flags[number] === 1) return false;

@@ -1,0 +1,139 @@
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { cut, flip, Patient, scramble, swap } from './patient.js';
+
+let healthy: Patient;
+let recovery = '';
+beforeAll(async () => {
+  healthy = await Patient.make();
+  recovery = healthy.recoveryKey;
+});
+
+const harms: [name: string, harm: (path: string) => void][] = [
+  ['deleted', (path) => rmSync(path)],
+  ['cut', (path) => cut(path)],
+  ['empty', (path) => writeFileSync(path, '')],
+  ['with one bit turned', (path) => flip(path, 120)],
+  ['in shreds', (path) => scramble(path, 30, 60)],
+];
+
+describe('config.json', () => {
+  test.each(harms)('%s: the copy beside the catalog stands in, and is put back', async (_, harm) => {
+    const patient = healthy.copy();
+    const path = join(patient.folder, 'store/config.json');
+    const was = readFileSync(path, 'utf8');
+    harm(path);
+    const found = await patient.check([], 4);
+    expect(found.problems.map(({ object }) => object)).toEqual(['config.json']);
+    const keyless = await patient.check(['--objects'], 4);
+    expect(keyless.problems.map(({ object }) => object)).toEqual(['config.json']);
+    // Who reads is told; who would write is stopped.
+    const { files } = await patient.restore('latest', 3);
+    expect(files).toEqual(patient.second);
+    expect((await patient.run('backup')).code).not.toBe(0);
+    expect(await patient.repair(0, [])).toMatchObject({ ok: true, repaired: [{ object: 'config.json' }] });
+    expect(readFileSync(path, 'utf8')).toBe(was);
+    await patient.json('backup', [], 0);
+    await patient.check(['--read-data'], 0);
+  });
+
+  test('of another store is not overwritten by the copy of this one', async () => {
+    const patient = healthy.copy();
+    const other = await Patient.make();
+    const path = join(patient.folder, 'config.json');
+    const config = JSON.parse(readFileSync(path, 'utf8'));
+    writeFileSync(path, JSON.stringify({ ...config, file_dir: join(other.folder, 'store') }));
+    const was = readFileSync(join(other.folder, 'store/config.json'), 'utf8');
+    expect((await patient.run('check', ['--repair'])).code).toBe(12);
+    rmSync(join(other.folder, 'store/config.json'));
+    expect((await patient.run('check', ['--repair'])).code).not.toBe(0);
+    expect(existsSync(join(other.folder, 'store/config.json'))).toBe(false);
+    writeFileSync(join(other.folder, 'store/config.json'), was);
+    await other.check([], 0);
+  });
+});
+
+describe.each([['README.txt'], ['restore.html']])('%s', (file) => {
+  test.each([harms[0]!, harms[2]!])('%s: written anew', async (_, harm) => {
+    const patient = healthy.copy();
+    const path = join(patient.folder, 'store', file);
+    if (!existsSync(path)) return; // Nothing was built.
+    const was = readFileSync(path, 'utf8');
+    harm(path);
+    expect((await patient.check([], 4)).problems.map(({ object }) => object)).toEqual([file]);
+    await patient.repair(0, []);
+    expect(readFileSync(path, 'utf8')).toBe(was);
+    await patient.check([], 0);
+  });
+});
+
+describe('a key slot', () => {
+  /** The slot that the key file opens: there is a copy of it beside the catalog. */
+  const ownSlot = (patient: Patient): string => {
+    const copy = readdirSync(join(patient.folder, 'tables/store')).find((name) => name.endsWith('.key'))!;
+    return join(patient.folder, 'store/keys', copy);
+  };
+  const otherSlot = (patient: Patient): string => patient.objects('keys').find((path) => path !== ownSlot(patient))!;
+
+  test.each(harms.slice(1))('of this machine %s: its copy opens the store, and is put back', async (_, harm) => {
+    const patient = healthy.copy();
+    const slot = ownSlot(patient);
+    const was = readFileSync(slot);
+    harm(slot);
+    const found = await patient.check([], 4);
+    expect(found.problems.map(({ object }) => object)).toEqual([patient.name(slot)]);
+    await patient.check(['--objects'], 4);
+    expect((await patient.restore('latest', 0)).files).toEqual(patient.second);
+    expect(await patient.repair(0, [])).toMatchObject({ ok: true, problems: [] });
+    expect(readFileSync(slot)).toEqual(was);
+    await patient.json('backup', [], 0);
+  });
+
+  test('of this machine deleted: it was removed, as far as anybody can tell; another key opens', async () => {
+    const patient = healthy.copy();
+    rmSync(ownSlot(patient));
+    expect((await patient.run('check')).code).toBe(12);
+    expect((await patient.run('check', [], { BACKUP_NINJA_RECOVERY_KEY: recovery })).code).toBe(0);
+  });
+
+  test('of another in shreds: named, and set aside', async () => {
+    const patient = healthy.copy();
+    const slot = otherSlot(patient);
+    scramble(slot, 60, 30);
+    const found = await patient.check([], 4);
+    expect(found.problems.map(({ object }) => object)).toEqual([patient.name(slot)]);
+    await patient.repair(4, []);
+    await patient.repair(0, []);
+    await patient.check([], 0);
+  });
+
+  test('with one bit turned: put right', async () => {
+    const patient = healthy.copy();
+    flip(otherSlot(patient), 100);
+    await patient.repair(0, []);
+    await patient.check(['--objects'], 0);
+    expect((await patient.run('check', [], { BACKUP_NINJA_RECOVERY_KEY: recovery })).code).toBe(0);
+  });
+
+  test('exchanged with another: both are put right', async () => {
+    const patient = healthy.copy();
+    swap(ownSlot(patient), otherSlot(patient));
+    expect((await patient.check([], 4)).problems).toHaveLength(2);
+    await patient.repair(0, []);
+    await patient.check(['--objects'], 0);
+    await patient.check([], 0);
+  });
+});
+
+test('repairing takes the full role', async () => {
+  const patient = healthy.copy();
+  const key = join(patient.folder, 'restore-key');
+  await patient.json('key add', ['--role', 'restore', '--key-file', key], 0);
+  const path = join(patient.folder, 'config.json');
+  const config = JSON.parse(readFileSync(path, 'utf8'));
+  writeFileSync(path, JSON.stringify({ ...config, key_path: key, table_dir: './others' }));
+  flip(patient.objects('records')[0]!, 100);
+  await patient.check([], 4);
+  expect((await patient.run('check', ['--repair'])).code).toBe(12);
+});
