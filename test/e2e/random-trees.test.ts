@@ -22,7 +22,7 @@ import { Archive } from './archive.js';
 import { isRoot } from './cli.js';
 import { expectSamePicture, pictureOf } from './compare.js';
 import { portablePicture } from './portable-picture.js';
-import { plant, randomTree, uproot } from './random-trees.js';
+import { type Node, plant, randomTree, uproot } from './random-trees.js';
 
 /** How many trees, and for how long: `npm run test:fidelity -- --minutes 30` sets more, and a seed to repeat. */
 const RUNS = Number(process.env.FIDELITY_RUNS ?? 15);
@@ -100,6 +100,12 @@ function blocksOf(root: string): Map<ByteString, number> {
   return found;
 }
 
+/** Without the tree, which is long. */
+function reporter({ failed, seed, numRuns, errorInstance }: fc.RunDetails<[Node[]]>): void {
+  if (failed)
+    throw new Error(`tree ${numRuns} of FIDELITY_SEED=${seed} comes back otherwise`, { cause: errorInstance });
+}
+
 /** Holes below 64 KiB may be filled, and so may the edges of others. */
 const SLACK = (16 * 64 * 1024) / 512;
 
@@ -138,9 +144,11 @@ test(
           const snapshot = (await store.snapshots()).find(({ name }) => name === saved.snapshot);
           expectSamePicture(await portablePicture(store, snapshot!, archive.tree), was);
         }
-        expect(context.warnings).toEqual([]);
+        // Folders above the tree are root's.
+        expect(context.warnings.filter((line) => isRoot || !line.startsWith('owners not restored'))).toEqual([]);
+        context.warnings.length = 0;
       }),
-      { numRuns: RUNS, seed: SEED, endOnFailure: true },
+      { numRuns: RUNS, seed: SEED, endOnFailure: true, reporter },
     );
     console.log(`${round} random trees with ${things} things in them`);
     expect(round).toBeGreaterThan(1);

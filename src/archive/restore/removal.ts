@@ -1,5 +1,7 @@
 import type { ByteString } from '../../bytes.js';
 import {
+  chmodAt,
+  chmodFd,
   closeFd,
   type FileType,
   openDirectoryAt,
@@ -29,6 +31,8 @@ interface Level {
   next: number;
   /** Something in it stays, so it stays too. */
   keeps: boolean;
+  /** Permission bits that it had before it was made writable; undefined when that was not needed. */
+  loosened: number | undefined;
 }
 
 /**
@@ -51,7 +55,7 @@ export function removeTree(dir: number, name: ByteString, rules: RemovalRules): 
     rules.removed('');
     return true;
   }
-  const levels: Level[] = [open(dir, name, '')];
+  const levels: Level[] = [open(dir, name, '', rules.dryRun)];
   try {
     for (;;) {
       const level = levels[levels.length - 1];
@@ -60,7 +64,7 @@ export function removeTree(dir: number, name: ByteString, rules: RemovalRules): 
         const path = level.path === '' ? child.name : `${level.path}/${child.name}`;
         if (!tryStatAt(level.fd, child.name, stat)) continue;
         if (stays(path)) level.keeps = true;
-        else if (stat.isDirectory) levels.push(open(level.fd, child.name, path));
+        else if (stat.isDirectory) levels.push(open(level.fd, child.name, path, rules.dryRun));
         else {
           if (!rules.dryRun) removeFileAt(level.fd, child.name);
           rules.removed(path);
@@ -68,7 +72,7 @@ export function removeTree(dir: number, name: ByteString, rules: RemovalRules): 
         continue;
       }
       levels.pop();
-      closeFd(level.fd);
+      leave(level);
       const above = levels.at(-1);
       if (level.keeps) {
         if (above === undefined) return false;
@@ -80,16 +84,42 @@ export function removeTree(dir: number, name: ByteString, rules: RemovalRules): 
       if (above === undefined) return true;
     }
   } finally {
-    for (const level of levels) closeFd(level.fd);
+    for (const level of levels.reverse()) {
+      level.keeps = true;
+      leave(level);
+    }
   }
 }
 
-function open(dir: number, name: ByteString, path: ByteString): Level {
+/** One's own directories are opened up when they do not let one look into them, or take away what is in them. */
+function open(dir: number, name: ByteString, path: ByteString, dryRun: boolean): Level {
+  const stat = new StatBuffer();
+  const isShut = (): boolean =>
+    !dryRun && stat.uid === process.geteuid?.() && stat.uid !== 0 && (stat.perm & 0o700) !== 0o700;
+  let loosened: number | undefined;
+  if (tryStatAt(dir, name, stat) && stat.isDirectory && (stat.perm & 0o500) !== 0o500 && isShut()) {
+    loosened = stat.perm;
+    chmodAt(dir, name, loosened | 0o700);
+  }
   const fd = openDirectoryAt(dir, name);
   try {
-    return { fd, name, path, names: readDirectory(fd), next: 0, keeps: false };
+    statFd(fd, stat);
+    if (isShut()) {
+      loosened = stat.perm;
+      chmodFd(fd, loosened | 0o700);
+    }
+    return { fd, name, path, names: readDirectory(fd), next: 0, keeps: false, loosened };
   } catch (error) {
     closeFd(fd);
     throw error;
+  }
+}
+
+/** Done with a directory; one that stays gets its permissions back. */
+function leave(level: Level): void {
+  try {
+    if (level.keeps && level.loosened !== undefined) chmodFd(level.fd, level.loosened);
+  } finally {
+    closeFd(level.fd);
   }
 }

@@ -299,6 +299,28 @@ describe.runIf(isRoot)('without root', () => {
     expect(fs.statSync(at('d/locked')).mode & 0o7777).toBe(0o500);
   });
 
+  it("locked directories of one's own are removed with what is in them", async () => {
+    lab.dir('/d');
+    lab.file('/d/file', 'f');
+    const result = await asNobody(() => {
+      for (const path of ['d/file/deep', 'd/extra/deep', 'd/holder/store', 'd/dark']) {
+        fs.mkdirSync(at(path), { recursive: true });
+        fs.writeFileSync(at(`${path}/f`), 'x');
+      }
+      for (const path of ['d/file/deep', 'd/file', 'd/extra/deep', 'd/extra', 'd/holder'])
+        fs.chmodSync(at(path), 0o500);
+      fs.chmodSync(at('d/dark'), 0);
+      const { ino } = fs.statSync(at('d/holder/store'));
+      return lab.restore({ delete: true, isProtected: (stat) => stat.ino === ino });
+    });
+    expect(result).toMatchObject({ restored: 1, errors: [] });
+    expect(fs.readdirSync(at('d')).sort()).toEqual(['file', 'holder']);
+    expect(fs.statSync(at('d/file')).isFile()).toBe(true);
+    // What stays is as it was.
+    expect(fs.readdirSync(at('d/holder'))).toEqual(['store']);
+    expect(fs.statSync(at('d/holder')).mode & 0o7777).toBe(0o500);
+  });
+
   it('what cannot be made is an error of its own', async () => {
     lab.dir('/d');
     lab.add('/d/null', EntryType.chardev, { rdev: { major: 1, minor: 3 } });
