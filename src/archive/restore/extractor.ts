@@ -241,7 +241,13 @@ export class Extractor {
     }
     try {
       statFd(fd, this.stat);
-      return this.stat.isFile && this.stat.size === units[at + Unit.size] && this.sameBytes(work, fd, begin, end);
+      const { isFile, size } = this.stat;
+      return (
+        isFile &&
+        size === units[at + Unit.size] &&
+        this.sameBytes(work, fd, begin, end) &&
+        this.sameHoles(work, fd, size, begin, end)
+      );
     } finally {
       closeFd(fd);
     }
@@ -336,6 +342,23 @@ export class Extractor {
       if (!readFully(fd, this.readBack, length, parts[i * PART_FIELDS])) return false;
       this.hash(this.readBack, 0, length, this.id, 0);
       if (!this.hasId(ids, blob * ID_LENGTH)) return false;
+    }
+    return true;
+  }
+
+  /** Whether an open file has zeros where its parts leave holes. */
+  private sameHoles(work: Work, fd: number, size: number, begin: number, end: number): boolean {
+    const { parts, blobs } = work.task;
+    let at = 0;
+    for (let i = begin; i <= end; i++) {
+      const next = i < end ? parts[i * PART_FIELDS] : size;
+      const length = next - at;
+      if (length > 0) {
+        if (this.readBack.length < length) this.readBack = new Uint8Array(length);
+        if (!readFully(fd, this.readBack, length, at)) return false;
+        for (let k = 0; k < length; k++) if (this.readBack[k] !== 0) return false;
+      }
+      if (i < end) at = next + blobs[parts[i * PART_FIELDS + 1] * BLOB_FIELDS + Blob.length];
     }
     return true;
   }

@@ -3,6 +3,8 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Directories } from '../../../src/archive/restore/directories.js';
+import { fromDisplay } from '../../../src/bytes.js';
 import { UserError } from '../../../src/errors.js';
 import { EntryType } from '../../../src/format/entry.js';
 import { CWD, getXattrAt, listXattrsAt, makeFifoAt, setXattrAt } from '../../../src/platform/index.js';
@@ -226,6 +228,23 @@ describe('someone who changes the target meanwhile', () => {
     expect(whole).toBeGreaterThanOrEqual(0);
     fs.rmSync(at('t'), { recursive: true, force: true });
     expect((await lab.restore()).errors).toEqual([]);
+  });
+
+  it('is told when it puts another directory in the place of one', () => {
+    fs.mkdirSync(at('one'), { recursive: true });
+    fs.mkdirSync(at('two'));
+    // Only the one that was used last stays open.
+    const directories = new Directories({ dryRun: false, limit: 1 });
+    const root = directories.root(fromDisplay(lab.target));
+    const one = directories.child(root, 'one', false);
+    const two = directories.child(root, 'two', false);
+    expect(one.fd).toBe(-1);
+    expect(directories.fd(one)).toBeGreaterThan(0);
+    expect(two.fd).toBe(-1);
+    fs.renameSync(at('two'), join(lab.base, 'away'));
+    fs.renameSync(at('one'), at('two'));
+    expect(() => directories.fd(two)).toThrow(/replaced by someone else/);
+    directories.close();
   });
 });
 

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { fromDisplay } from '../../../src/bytes.js';
 import { EntryType } from '../../../src/format/entry.js';
 import { CWD, setTimesAt } from '../../../src/platform/index.js';
@@ -492,4 +492,55 @@ describe('--verify', () => {
     expect(text('looks')).toBe('stored');
     expect(fs.readFileSync(at('big')).equals(noise(3_000_000))).toBe(true);
   });
+
+  it('looks into holes, too', async () => {
+    const small = [noise(1000), 5000, noise(1000, 2), 3000];
+    const big = [noise(1_500_000, 3), 2_000_000];
+    lab.file('/small', small);
+    lab.file('/big', big);
+    await lab.restore();
+    for (const [path, position] of [
+      ['small', 3000],
+      ['big', 3_000_000],
+    ] as const) {
+      for (const offset of [position, fs.statSync(at(path)).size - 1]) {
+        const fd = fs.openSync(at(path), 'r+');
+        fs.writeSync(fd, 'x', offset);
+        fs.closeSync(fd);
+        setTimesAt(CWD, fromDisplay(at(path)), 1_600_000_000, 123_456_789);
+        expect(await lab.restore({ verify: true }), `${path} ${offset}`).toMatchObject({ restored: 1, skipped: 1 });
+        expect(await lab.restore({ verify: true }), `${path} ${offset}`).toMatchObject({ restored: 0, skipped: 2 });
+      }
+    }
+  });
+
+  it.runIf(process.platform === 'linux')(
+    'names what does not read back as it was written, and leaves nothing of it that looks whole',
+    async () => {
+      lab.file('/a', noise(20_000));
+      lab.file('/b', noise(20_000, 2));
+      lab.file('/c', noise(3_000_000, 3));
+      const write = fs.writeSync.bind(fs) as (...args: unknown[]) => number;
+      const rotten = vi.spyOn(fs, 'writeSync').mockImplementation((...args: unknown[]) => {
+        const [fd, bytes, start, length, offset] = args as [number, Uint8Array, number, number, number];
+        const copy = bytes.slice(start, start + length);
+        // A bit falls in the middle of the second small file and of each piece of the big one.
+        if (/\/target\/[bc]$/.test(fs.readlinkSync(`/proc/self/fd/${fd}`))) copy[length >> 1] ^= 1;
+        return write(fd, copy, 0, length, offset);
+      });
+      try {
+        const result = await lab.restore({ verify: true });
+        expect(result.errors).toEqual([
+          { path: '/b', message: expect.stringContaining('reads back differently') },
+          { path: '/c', message: expect.stringContaining('reads back differently') },
+        ]);
+        expect(result.restored).toBe(1);
+      } finally {
+        rotten.mockRestore();
+      }
+      expect(fs.readdirSync(lab.target)).toEqual(['a']);
+      expect(await lab.restore({ verify: true })).toMatchObject({ restored: 2, skipped: 1, errors: [] });
+      expect(fs.readFileSync(at('c')).equals(noise(3_000_000, 3))).toBe(true);
+    },
+  );
 });
