@@ -1,12 +1,12 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { extract } from 'tar-stream';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { Archive } from './archive.js';
-import { isRoot, needPrograms, needRoot, sh, temporaryFolder } from './cli.js';
+import { isRoot, needPrograms, needRoot, sh, skip, temporaryFolder } from './cli.js';
 import { expectSamePicture, type Picture, pictureOf, rsyncDifferences } from './compare.js';
 import { asPlainUser, giveAway, UNDER_PLAIN_USER } from './plain-user.js';
 import { strangeTree } from './trees.js';
@@ -135,6 +135,45 @@ describe('one of everything', () => {
       ['0000', '0400', '0755', '4755', '7777', 'folder 1777', 'folder 500'].map((name) => mode(`modes/${name}`)),
     ).toEqual([0, 0o400, 0o755, 0o755, 0o1777, 0o1777, 0o500]);
     expect(sh('getfacl', '-cpn', join(target, archive.tree, 'attributes/file'))).toContain('user:12345:rw-');
+  });
+});
+
+describe('files that are nearly all hole', () => {
+  test('of 2^53 bytes or more cost only themselves; what is a byte smaller comes back', async (context) => {
+    const disk = '/dev/shm';
+    const most = Number.MAX_SAFE_INTEGER;
+    if (!existsSync(disk)) skip(context, 'no file system in memory, whose files may be that large');
+    const folder = mkdtempSync(join(disk, 'bn-e2e-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const archive = await Archive.make({ folder });
+    const at = (name: string) => join(archive.tree, name);
+    try {
+      // Together they are more than a number holds.
+      for (const name of ['most', 'most again']) sh('truncate', '-s', `${most}`, at(name));
+      sh('truncate', '-s', `${most + 1}`, at('more'));
+      sh('truncate', '-s', `${2n ** 63n - 1n}`, at('far more'));
+    } catch {
+      skip(context, `no file of 2^53 bytes can be made in ${disk}`);
+    }
+    writeFileSync(at('small'), 'x');
+    for (let i = 0; i < 2; i++) {
+      const { errors, files } = await archive.backup([], 3);
+      expect(errors.map(({ path }) => path).sort()).toEqual([at('far more'), at('more')]);
+      expect(errors[0]!.message).toMatch(/2\^53 bytes/);
+      expect(files.unreadable).toBe(2);
+    }
+    const restored = await archive.restore(join(folder, 'restored'));
+    for (const name of ['most', 'most again']) {
+      expect(statSync(join(restored, name), { bigint: true })).toMatchObject({ size: BigInt(most), blocks: 0n });
+      sh('test', '!', join(restored, name), '-nt', at(name));
+    }
+    expect(readdirSync(restored).sort()).toEqual(['most', 'most again', 'small']);
+    // Where files may not be that large (ext4), each is an error of its own.
+    const other = temporaryFolder();
+    if (spawnSync('truncate', ['-s', `${most}`, join(other, 'probe')]).status === 0) return;
+    const small = await archive.json('restore', ['--target', join(other, 'r')], 3);
+    expect(small.errors.map(({ path }) => path).sort()).toEqual([at('most'), at('most again')]);
+    expect(small.restored).toBeGreaterThan(0);
   });
 });
 

@@ -414,7 +414,8 @@ export class BackupRun {
 
   private countActive(size: number): void {
     this.counts.activeFiles++;
-    this.counts.activeBytes += size;
+    // Sparse files can be more together than a number tells exactly.
+    this.counts.activeBytes = Math.min(this.counts.activeBytes + size, Number.MAX_SAFE_INTEGER);
   }
 
   private countDry(existed: boolean, size: number): void {

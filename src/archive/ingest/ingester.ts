@@ -150,6 +150,8 @@ export class Ingester {
     try {
       statFd(fd, this.stat);
       if (!this.stat.isFile) return { ...result, status: ReadStatus.retyped };
+      if (this.stat.size > Number.MAX_SAFE_INTEGER)
+        return { ...result, status: ReadStatus.unreadable, error: TOO_LARGE };
       fillStats(stats, this.stat);
       result.xattrs = task.offset === 0 ? readXattrs(fd) : [];
       // Ranges count as read when they are stored.
@@ -238,6 +240,11 @@ export class Ingester {
       statFd(fd, this.stat);
       if (!this.stat.isFile) {
         stats[Stat.status] = ReadStatus.retyped;
+        return EMPTY;
+      }
+      if (this.stat.size > Number.MAX_SAFE_INTEGER) {
+        stats[Stat.status] = ReadStatus.unreadable;
+        result.errors.push([index, TOO_LARGE]);
         return EMPTY;
       }
       const chunkClass = this.readContent(fd, this.stat, classHint);
@@ -453,6 +460,9 @@ export class Ingester {
 }
 
 const EMPTY = new Uint8Array(0);
+
+/** Listings hold sizes below 2^53. Only a file that is nearly all hole can be that large. */
+const TOO_LARGE = 'a file of 2^53 bytes or more (8 PiB), which cannot be saved';
 
 /** What a file's failure to open means. */
 function openFailure(error: unknown): ReadStatus {

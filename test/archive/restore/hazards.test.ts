@@ -420,6 +420,32 @@ describe.runIf(isRoot)('as root', () => {
     expect(listXattrsAt(CWD, at('plain'))).toEqual([]);
   });
 
+  it('what is mounted in the target is not removed, nor what lies in it', async () => {
+    lab.dir('/d');
+    lab.file('/d/file', 'f');
+    const mount = (path: string, ...options: string[]): boolean => {
+      fs.mkdirSync(at(path), { recursive: true });
+      return spawnSync('mount', [...options, at(path)]).status === 0;
+    };
+    const theirs = join(lab.base, 'theirs');
+    fs.mkdirSync(theirs);
+    fs.writeFileSync(join(theirs, 'f'), 'theirs');
+    try {
+      if (!mount('d/extra/disk', '-t', 'tmpfs', 'tmpfs')) return;
+      // The device is the same here: only the mount tells.
+      mount('d/extra/bound', '--bind', theirs);
+      mount('d/file', '--bind', theirs);
+      fs.writeFileSync(at('d/extra/disk/f'), 'theirs');
+      fs.writeFileSync(at('d/extra/goes'), 'x');
+      const result = await lab.restore({ delete: true });
+      expect(paths(result.errors)).toEqual(['/d/file']);
+      expect(result.deleted).toEqual([at('d/extra/goes')]);
+      for (const path of ['d/extra/disk/f', 'd/extra/bound/f', 'd/file/f']) expect(text(path)).toBe('theirs');
+    } finally {
+      for (const path of ['d/extra/disk', 'd/extra/bound', 'd/file']) spawnSync('umount', [at(path)]);
+    }
+  });
+
   it('a full target is told, and the next restore goes on', async () => {
     fs.mkdirSync(lab.target);
     const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', lab.target]);

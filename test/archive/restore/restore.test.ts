@@ -420,6 +420,13 @@ describe('what is chosen', () => {
     expect(tree(lab.target)).toEqual(['home']);
   });
 
+  it('elsewhere, by --map, and nothing where it would have been', async () => {
+    const map = [{ from: fromDisplay('/home/x/sub'), to: fromDisplay(join(lab.base, 'elsewhere')) }];
+    await lab.restore({ map, only: ({ key }) => key.startsWith('home\0x\0sub') });
+    expect(tree(join(lab.base, 'elsewhere'))).toEqual(['c.txt', 'cache', 'cache/d.txt']);
+    expect(fs.existsSync(lab.target)).toBe(false);
+  });
+
   it('and a dry run tells the same without writing', async () => {
     const told = await lab.restore({ dryRun: true });
     expect(fs.existsSync(lab.target)).toBe(false);
