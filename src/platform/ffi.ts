@@ -94,6 +94,17 @@ export function outcome(value: number): number {
   return value === -1 ? -(loaded as Native).koffi.errno() : Number(value);
 }
 
+/** Makes a call on another thread, for one that takes long; its outcome. */
+export function inBackground(call: NativeFunction, ...args: number[]): Promise<number> {
+  const native = call as unknown as { async(...args: unknown[]): void };
+  return new Promise((resolve, reject) => {
+    native.async(...args, (error: unknown, value: number) => {
+      if (error) reject(error);
+      else resolve(outcome(value));
+    });
+  });
+}
+
 /** Memory at a fixed address, to be written by libc. Keep the object for as long as the address is in use. */
 export interface Memory {
   readonly address: number;

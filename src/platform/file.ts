@@ -2,10 +2,12 @@ import fs from 'node:fs';
 import { isDarwin, isLinux } from './constants.js';
 import { failureFd } from './descriptors.js';
 import { attempt, errnoOf } from './error.js';
-import { libc, outcome } from './ffi.js';
+import { inBackground, libc, outcome } from './ffi.js';
 
 const lseek = libc('lseek', 'int64_t', ['int', 'int64_t', 'int']);
 const posixFadvise = isLinux ? libc('posix_fadvise', 'int', ['int', 'int64_t', 'int64_t', 'int']) : () => null;
+
+const syncfs = isLinux ? libc('syncfs', 'int', ['int']) : () => null;
 
 const SEEK_DATA = isDarwin ? 4 : 3;
 const SEEK_HOLE = isDarwin ? 3 : 4;
@@ -89,6 +91,16 @@ export function syncDirectory(fd: number): void {
   if (result === 0) return;
   const harmless = ['EINVAL', 'ENOTSUP', 'ENOSYS', ...(process.platform === 'win32' ? ['EPERM', 'EISDIR'] : [])];
   if (!harmless.some((code) => errnoOf(code) === result)) throw failureFd(result, 'fsync', fd);
+}
+
+/**
+ * Makes durable all that was written to the file system on which an open directory lies. What a disk refuses only after
+ * a write has long been said to be done is thrown here (EIO, ENOSPC, EDQUOT). Nothing happens where there is no such call.
+ */
+export async function syncFileSystem(fd: number): Promise<void> {
+  const call = syncfs();
+  const result = call === null ? 0 : await inBackground(call, fd);
+  if (result < 0 && result !== errnoOf('ENOSYS')) throw failureFd(result, 'syncfs', fd);
 }
 
 /** Tells the kernel that the file will be read from front to back. A hint: never throws. */

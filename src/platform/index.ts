@@ -15,7 +15,7 @@ export { chmodAt, chmodFd, chownAt, chownFd, joinNs, setTimesAt, setTimesFd, spl
 export { CWD, FileType } from './constants.js';
 export { SystemError } from './error.js';
 export { nativeAvailable, platformNotes } from './ffi.js';
-export { adviseDontNeed, adviseSequential, nextData, nextHole, syncDirectory } from './file.js';
+export { adviseDontNeed, adviseSequential, nextData, nextHole, syncDirectory, syncFileSystem } from './file.js';
 export { type FileLock, type LockMode, lockFd, openLock, unlockFd } from './lock.js';
 export { isPseudo, type Mount, mountOf, mountTable, PSEUDO_FILE_SYSTEMS } from './mounts.js';
 export {

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { fromDisplay } from '../../src/bytes.js';
 import { CWD, setTimesAt } from '../../src/platform/index.js';
 import { Archive } from './archive.js';
-import { temporaryFolder } from './cli.js';
+import { needPrograms, temporaryFolder } from './cli.js';
 import { expectSamePicture, expectSameTree, type Picture, pictureOf } from './compare.js';
 import { noise, ordinaryTree, strangeTree } from './trees.js';
 
@@ -67,6 +67,31 @@ test('--verify: what only looks right is restored, and the rest is left', async 
   expect(await archive.json('restore', ['--target', target])).toMatchObject({ restored: 0, errors: [] });
   expect(await archive.json('restore', ['--target', target, '--verify'])).toMatchObject({ restored: 2, errors: [] });
   expectSameTree(restored, archive.tree);
+});
+
+test('what is told to be restored is on the disk', async (context) => {
+  needPrograms(context, 'strace');
+  const archive = await Archive.make();
+  ordinaryTree(archive.tree);
+  await archive.backup();
+  const target = join(archive.folder, 'restored');
+  const trace = join(archive.folder, 'trace');
+  const calls = async (): Promise<string[]> => {
+    const under = ['strace', '-f', '-qq', '--seccomp-bpf', '-e', 'trace=utimensat,syncfs', '-y', '-o', trace];
+    const outcome = await archive.run(['restore', '--target', target], { under });
+    expect(outcome.code, outcome.stderr).toBe(0);
+    return fs
+      .readFileSync(trace, 'latin1')
+      .split('\n')
+      .filter((line) => / = 0$/.test(line));
+  };
+  const first = await calls();
+  expect(first.filter((line) => line.includes('utimensat(')).length).toBeGreaterThan(200);
+  expect(first.at(-1)).toContain(`syncfs(`);
+  expect(first.at(-1)).toContain(target);
+  expect(first.filter((line) => line.includes('syncfs('))).toHaveLength(1);
+  // Nothing was restored: there is nothing to wait for.
+  expect((await calls()).filter((line) => line.includes('syncfs('))).toEqual([]);
 });
 
 test('--delete over a tree that someone else changes all the time', async () => {

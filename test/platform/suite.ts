@@ -492,10 +492,13 @@ export function fileSystemTests(p: typeof Platform, exact: boolean): void {
   });
 
   describe('file', () => {
-    it('syncs a directory and takes hints', () => {
+    it('syncs a directory, or a whole file system, and takes hints', async () => {
       put('file', 'abc');
       p.syncDirectory(dir);
       expect(codeOf(() => p.syncDirectory(9999))).toBe('EBADF');
+      await p.syncFileSystem(dir);
+      if (p.nativeAvailable() && process.platform === 'linux')
+        await expect(p.syncFileSystem(9999)).rejects.toMatchObject({ code: 'EBADF' });
       const fd = p.openFileAt(dir, 'file');
       p.adviseSequential(fd);
       p.adviseDontNeed(fd, 0, 0);

@@ -15,6 +15,7 @@ import {
   removeXattrFd,
   StatBuffer,
   statFd,
+  syncFileSystem,
   tryStatAt,
 } from '../../platform/index.js';
 import { DEFAULT_ACL } from './attributes.js';
@@ -69,6 +70,8 @@ export class Directories {
   /** Open ones that nobody has pinned, least recently used first. */
   private readonly idle = new Set<Dir>();
   private readonly roots = new Map<ByteString, Dir>();
+  /** The first directory met of each file system, kept open. */
+  private readonly fileSystems = new Map<string, Dir>();
   /** Whether new files get their directory's group in any case (macOS; Linux mounted with grpid). */
   private groupsFromDirectory = process.platform === 'darwin';
 
@@ -166,11 +169,16 @@ export class Directories {
     return names.length === 0 ? at.name : joinPath(at.name, names.reverse().join('/'));
   }
 
+  /** Waits until what was written is on the disk, on that of each file system. @throws SystemError */
+  async sync(): Promise<void> {
+    for (const dir of this.fileSystems.values()) await syncFileSystem(dir.fd);
+  }
+
   /** Closes what is open and idle, and the roots. */
   close(): void {
     for (const dir of this.idle) this.shut(dir);
     this.idle.clear();
-    for (const dir of this.roots.values()) if (dir.fd >= 0) this.shut(dir);
+    for (const dir of [...this.roots.values(), ...this.fileSystems.values()]) if (dir.fd >= 0) this.shut(dir);
   }
 
   private openRoot(path: ByteString): Dir {
@@ -247,7 +255,12 @@ export class Directories {
       pins: 0,
       identity: identityOf(stat),
     };
-    this.rest(dir);
+    const fileSystem = `${stat.devMajor}:${stat.devMinor}`;
+    if (this.fileSystems.has(fileSystem)) this.rest(dir);
+    else {
+      this.fileSystems.set(fileSystem, dir);
+      dir.pins++;
+    }
     return dir;
   }
 

@@ -1,6 +1,7 @@
 import type { ByteString } from '../../bytes.js';
 import { blobHasher } from '../../crypto/blob-id.js';
 import type { Keyring } from '../../crypto/keyring.js';
+import { ExitCode, UserError } from '../../errors.js';
 import type { Entry } from '../../format/entry.js';
 import type { StatBuffer } from '../../platform/index.js';
 import { type PathItem, pathItem } from '../../report/json-path.js';
@@ -92,6 +93,7 @@ export async function runPass(parts: PassParts, options: PassOptions): Promise<R
     await walkAll(parts.entries, walk);
     await session.finish();
     await pool.close();
+    if (!dryRun && (session.restored > 0 || deleted.length > 0)) await sync(directories);
   } catch (error) {
     await session.abort();
     throw error;
@@ -102,6 +104,20 @@ export async function runPass(parts: PassParts, options: PassOptions): Promise<R
   for (const line of session.attributes.notes.warnings()) context.report.warn(line);
   const { restored, skipped, bytes, errors } = session;
   return { restored, skipped, bytes, errors, ...(options.delete && { deleted }) };
+}
+
+/** What is told to be restored is on the disk, and a disk that fails is told of. */
+async function sync(directories: Directories): Promise<void> {
+  try {
+    await directories.sync();
+  } catch (error) {
+    const { message } = error as Error;
+    throw new UserError(
+      ExitCode.failed,
+      `the disk did not take all that was restored: ${message}; check the disk, then run the same restore with --verify`,
+      { cause: error },
+    );
+  }
 }
 
 async function walkAll(entries: EntryStream, walk: TreeWalk): Promise<void> {
