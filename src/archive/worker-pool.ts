@@ -42,6 +42,13 @@ export function startThreads(name: string, setup: unknown, options: ThreadPoolOp
     ...(atOnce !== undefined && { concurrentTasksPerWorker: atOnce }),
     ...(heapMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heapMb } }),
   });
+  // What a thread says that no task waits for: the answers that come while the threads are ended. Else it is a failure
+  // of the pool, which without a listener would end the process.
+  let closing = false;
+  let failure: unknown;
+  piscina.on('error', (error) => {
+    if (!closing) failure ??= error;
+  });
   const loaded = Promise.all(
     piscina.threads.map(
       (thread) =>
@@ -52,6 +59,7 @@ export function startThreads(name: string, setup: unknown, options: ThreadPoolOp
     ),
   );
   const close = async () => {
+    closing = true;
     // Idle threads do not keep the process alive.
     const alive = setInterval(() => undefined, 60_000);
     await loaded;
@@ -59,6 +67,7 @@ export function startThreads(name: string, setup: unknown, options: ThreadPoolOp
     await piscina.destroy();
   };
   const run = async (task: object, transferList?: ArrayBuffer[]): Promise<unknown> => {
+    if (failure !== undefined) throw failure;
     try {
       return await piscina.run(task, transferList && { transferList });
     } catch (error) {

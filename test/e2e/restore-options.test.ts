@@ -73,19 +73,26 @@ test('what is told to be restored is on the disk', async (context) => {
   needPrograms(context, 'strace');
   const archive = await Archive.make();
   ordinaryTree(archive.tree);
-  await archive.backup();
   const target = join(archive.folder, 'restored');
   const trace = join(archive.folder, 'trace');
   const calls = async (): Promise<string[]> => {
-    const under = ['strace', '-f', '-qq', '--seccomp-bpf', '-e', 'trace=utimensat,syncfs', '-y', '-o', trace];
+    const under = ['strace', '-f', '-qq', '--seccomp-bpf', '-e', 'trace=utimensat,fdatasync,syncfs', '-y', '-o', trace];
     const outcome = await archive.run(['restore', '--target', target], { under });
     expect(outcome.code, outcome.stderr).toBe(0);
     return fs
       .readFileSync(trace, 'latin1')
       .split('\n')
-      .filter((line) => / = 0$/.test(line));
+      .filter((line) => /^\d+ +\w+\(/.test(line)); // how calls begin; their ends may be lines of their own
   };
+  fs.writeFileSync(join(archive.tree, 'sparse'), noise(100_000, 'sparse'));
+  fs.truncateSync(join(archive.tree, 'sparse'), 900_000);
+  await archive.backup();
   const first = await calls();
+  // What has its size before its content is there must not look restored before it is.
+  for (const name of ['noise.bin', 'sparse']) {
+    const ofFile = first.filter((line) => line.includes(`${name}>`)).map((line) => /\w+(?=\()/.exec(line)?.[0]);
+    expect(ofFile, name).toEqual(['fdatasync', 'utimensat']);
+  }
   expect(first.filter((line) => line.includes('utimensat(')).length).toBeGreaterThan(200);
   expect(first.at(-1)).toContain(`syncfs(`);
   expect(first.at(-1)).toContain(target);

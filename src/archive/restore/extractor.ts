@@ -186,7 +186,11 @@ export class Extractor {
         writeRun(fd, run);
         written = run.offset + run.length;
       }
-      if (written < units[at + Unit.size]) fs.ftruncateSync(fd, units[at + Unit.size]);
+      if (written < units[at + Unit.size]) {
+        // Without its data on the disk it must not have its size: see RestoreSession.flushBig.
+        if (written > 0) fs.fdatasyncSync(fd);
+        fs.ftruncateSync(fd, units[at + Unit.size]);
+      }
       if (!this.verify || this.checkWritten(work, unit, fd, begin, end)) {
         this.setAttributes(work, unit, fd);
         whole = true;

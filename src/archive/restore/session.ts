@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { promisify } from 'node:util';
 import { type ByteString, toDisplay } from '../../bytes.js';
 import type { BlobHasher } from '../../crypto/blob-id.js';
 import { ExitCode, FormatError, UserError } from '../../errors.js';
@@ -57,6 +58,8 @@ interface PendingLink {
   decision: Decision;
   group: LinkGroup;
 }
+
+const flush = promisify(fs.fdatasync);
 
 /** Some consecutive entries. What they need is read sorted by where it lies; what needs them done waits for the end. */
 interface Window {
@@ -579,8 +582,24 @@ export class RestoreSession {
       await this.runUnits(units, window);
     }
     if (this.failure !== undefined) return;
+    await Promise.all(window.bigs.map((file) => this.flushBig(file)));
     for (const file of window.bigs) this.endBig(file);
     window.bigs = [];
+  }
+
+  /**
+   * Big files have their size before their content. Were the machine to lose power, one with its size and its time would
+   * look restored to the next restore, whatever had come to the disk of it: so its content goes there before its time.
+   */
+  private async flushBig(file: BigFile): Promise<void> {
+    if (file.failure !== undefined) return;
+    try {
+      await flush(file.fd);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      this.failure ??= this.targetFailure(code, message);
+      this.bigFailed(file, message, false);
+    }
   }
 
   private endBig(file: BigFile): void {
