@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import type { ByteString } from '../bytes.js';
-import { AT_SYMLINK_NOFOLLOW, isLinux, isWindows, syscallNumber } from './constants.js';
+import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, isLinux, isWindows, syscallNumber } from './constants.js';
 import { failureAt, failureFd, nodePath } from './descriptors.js';
 import { attempt, errnoOf } from './error.js';
 import { cString, libc, type Memory, memory, outcome, syscall } from './ffi.js';
@@ -11,6 +11,18 @@ const fchmodat = libc('fchmodat', 'int', ['int', 'uintptr_t', 'uint', 'int']);
 const fchownat = libc('fchownat', 'int', ['int', 'uintptr_t', 'uint32', 'uint32', 'int']);
 const utimensat = libc('utimensat', 'int', ['int', 'uintptr_t', 'uintptr_t', 'int']);
 const futimens = libc('futimens', 'int', ['int', 'uintptr_t']);
+
+/**
+ * Pins whatever is at `name`, a symlink too, without opening it: `chmodAt` and `chownAt` of this descriptor and the name ''
+ * then change that very thing, whatever has become of the name. `statFd` tells what it is; close it with `closeFd`.
+ * undefined where the system (or its lack of libc) does not have such descriptors.
+ */
+export function pinNodeAt(dir: number, name: ByteString): number | undefined {
+  if (!isLinux || fchownat() === null) return undefined;
+  const pin = pinAt(dir, name);
+  if (pin < 0) throw failureAt(pin, 'open', dir, name);
+  return pin;
+}
 
 /** Sets the permission bits (with setuid, setgid, sticky) of an open file. */
 export function chmodFd(fd: number, perm: number): void {
@@ -30,6 +42,12 @@ export function chmodAt(dir: number, name: ByteString, perm: number): void {
 }
 
 function tryChmod(dir: number, name: ByteString, perm: number): number {
+  // What is pinned; see pinNodeAt.
+  if (name === '' && isLinux)
+    return attempt(() => {
+      fs.chmodSync(`/proc/self/fd/${dir}`, perm);
+      return 0;
+    });
   if (!isLinux) {
     const call = fchmodat();
     if (call) return outcome(call(dir, cString(name), perm, AT_SYMLINK_NOFOLLOW));
@@ -75,7 +93,7 @@ export function chownAt(dir: number, name: ByteString, uid: number, gid: number)
   if (isWindows) return;
   const call = fchownat();
   const result = call
-    ? outcome(call(dir, cString(name), uid, gid, AT_SYMLINK_NOFOLLOW))
+    ? outcome(call(dir, cString(name), uid, gid, name === '' && isLinux ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW))
     : attempt(() => {
         fs.lchownSync(nodePath(dir, name), uid, gid);
         return 0;

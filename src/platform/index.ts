@@ -11,7 +11,17 @@ export {
   renameAt,
   symlinkAt,
 } from './at.js';
-export { chmodAt, chmodFd, chownAt, chownFd, joinNs, setTimesAt, setTimesFd, splitNs } from './attributes.js';
+export {
+  chmodAt,
+  chmodFd,
+  chownAt,
+  chownFd,
+  joinNs,
+  pinNodeAt,
+  setTimesAt,
+  setTimesFd,
+  splitNs,
+} from './attributes.js';
 export { CWD, FileType } from './constants.js';
 export { SystemError } from './error.js';
 export { nativeAvailable, platformNotes } from './ffi.js';
@@ -55,4 +65,5 @@ export {
   removeXattrFd,
   setXattrAt,
   setXattrFd,
+  setXattrPinned,
 } from './xattr.js';

@@ -39,6 +39,7 @@ const fremove = libc('fremovexattr', 'int', ['int', P]);
 const llist = libc('llistxattr', 'long', [P, P, 'size_t']);
 const lget = libc('lgetxattr', 'long', [P, P, P, 'size_t']);
 const lset = libc('lsetxattr', 'int', [P, P, P, 'size_t', 'int']);
+const followSet = libc('setxattr', 'int', [P, P, P, 'size_t', 'int']);
 const lremove = libc('lremovexattr', 'int', [P, P]);
 const listAt = syscall(['int', P, 'uint', P, 'size_t']);
 const valueAt = syscall(['int', P, 'uint', P, P, 'size_t']);
@@ -227,6 +228,15 @@ export function setXattrFd(fd: number, attribute: ByteString, value: Uint8Array)
 export function setXattrAt(dir: number, name: ByteString, attribute: ByteString, value: Uint8Array): void {
   const result = nativeAvailable() ? set(callsAt(dir, name), attribute, value) : errnoOf('ENOTSUP');
   if (result < 0) throw failureAt(result, 'setxattr', dir, name);
+}
+
+/** As `setXattrFd`, of what `pinNodeAt` has pinned, a symlink too. */
+export function setXattrPinned(pin: number, attribute: ByteString, value: Uint8Array): void {
+  const { address, bytes } = scratch(Math.max(SIZE_LIMIT, value.length));
+  bytes.set(value);
+  const path = cString(`/proc/self/fd/${pin}`);
+  const result = outcome(followSet()!(path, cString2(attribute), address, value.length, 0));
+  if (result < 0) throw failureFd(result, 'setxattr', pin);
 }
 
 /** Removes an attribute of an open file; nothing happens when there is none of this name. */

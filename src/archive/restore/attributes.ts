@@ -5,17 +5,22 @@ import {
   chmodFd,
   chownAt,
   chownFd,
+  closeFd,
+  FileType,
   getXattrFd,
   groupId,
   listXattrsFd,
+  pinNodeAt,
   removeXattrFd,
-  type StatBuffer,
+  StatBuffer,
   setTimesFd,
   setXattrAt,
   setXattrFd,
+  setXattrPinned,
   statFd,
   userId,
 } from '../../platform/index.js';
+import { Conflict } from './conflict.js';
 
 /** POSIX ACLs as Linux names them. */
 export const ACCESS_ACL = 'system.posix_acl_access';
@@ -167,18 +172,38 @@ function setAcl(
 /**
  * Sets the attributes of what was just made at `name` and is neither file nor directory. Never follows. The caller sets
  * the times, last.
+ * @param isForeign others may write to the directory. They could put a further name of someone's file in its place, so
+ *   that its owner and rights are changed: then only what certainly was just made is touched
+ * @throws Conflict when it is something else
  */
 export function applyToNew(
   dir: number,
   name: ByteString,
   want: Attributes,
-  isSymlink: boolean,
+  type: FileType,
+  isForeign: boolean,
   notes: AttributeNotes,
 ): void {
-  const given = want.uid === -1 || tryChown(() => chownAt(dir, name, want.uid, want.gid), notes);
-  if (!isSymlink) chmodAt(dir, name, given ? want.perm : want.perm & ~SETUID_SETGID);
-  for (const [attribute, value] of want.xattrs)
-    tryXattr(attribute, () => setXattrAt(dir, name, attribute, value), notes);
+  const pin = isForeign && want.uid !== -1 ? pinNodeAt(dir, name) : undefined;
+  try {
+    if (pin !== undefined) checkNew(pin, type);
+    const [at, own] = pin === undefined ? [dir, name] : [pin, ''];
+    const given = want.uid === -1 || tryChown(() => chownAt(at, own, want.uid, want.gid), notes);
+    if (type !== FileType.symlink) chmodAt(at, own, given ? want.perm : want.perm & ~SETUID_SETGID);
+    for (const [attribute, value] of want.xattrs) {
+      const set = () =>
+        pin === undefined ? setXattrAt(dir, name, attribute, value) : setXattrPinned(pin, attribute, value);
+      tryXattr(attribute, set, notes);
+    }
+  } finally {
+    if (pin !== undefined) closeFd(pin);
+  }
+}
+
+function checkNew(pin: number, type: FileType): void {
+  const stat = new StatBuffer();
+  statFd(pin, stat);
+  if (stat.type !== type || stat.nlink > 1) throw new Conflict('someone else put something in its place');
 }
 
 /** Whether an open file already has the attributes, times apart. */

@@ -19,6 +19,7 @@ import {
   tryStatAt,
 } from '../../platform/index.js';
 import { DEFAULT_ACL } from './attributes.js';
+import { Conflict } from './conflict.js';
 
 /** A directory that restored things go into. */
 export interface Dir {
@@ -47,11 +48,6 @@ export interface Identity {
   inoHigh: number;
   devMajor: number;
   devMinor: number;
-}
-
-/** Something that is no directory has the place of one, and may not be replaced. */
-export class Conflict extends Error {
-  override readonly name = 'Conflict';
 }
 
 const NO_IDENTITY: Identity = { inoLow: 0, inoHigh: 0, devMajor: 0, devMinor: 0 };

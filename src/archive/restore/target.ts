@@ -20,7 +20,8 @@ import {
   tryStatAt,
 } from '../../platform/index.js';
 import { type AttributeNotes, type Attributes, applyToNew, applyToOpen, hasAttributes } from './attributes.js';
-import { Conflict, type Dir, type Directories, identityOf, ignoring, sameIdentity } from './directories.js';
+import { Conflict } from './conflict.js';
+import { type Dir, type Directories, identityOf, ignoring, sameIdentity } from './directories.js';
 import type { LinkGroup } from './links.js';
 import { removeTree } from './removal.js';
 
@@ -112,7 +113,7 @@ export class Target {
       removeFileAt(fd, name);
       makeNode(entry, fd, name);
     }
-    applyToNew(fd, name, want, entry.type === EntryType.symlink, this.notes);
+    applyToNew(fd, name, want, TYPES[entry.type], !dir.made, this.notes);
     setTimesAt(fd, name, want.mtimeSec, want.mtimeNsec);
   }
 

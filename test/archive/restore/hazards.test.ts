@@ -3,11 +3,21 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AttributeNotes, applyToNew } from '../../../src/archive/restore/attributes.js';
 import { Directories } from '../../../src/archive/restore/directories.js';
 import { fromDisplay } from '../../../src/bytes.js';
 import { UserError } from '../../../src/errors.js';
 import { EntryType } from '../../../src/format/entry.js';
-import { CWD, getXattrAt, listXattrsAt, makeFifoAt, setXattrAt } from '../../../src/platform/index.js';
+import {
+  CWD,
+  closeFd,
+  FileType,
+  getXattrAt,
+  listXattrsAt,
+  makeFifoAt,
+  openDirectory,
+  setXattrAt,
+} from '../../../src/platform/index.js';
 import { Lab, noise } from './lab.js';
 
 const isRoot = process.geteuid?.() === 0;
@@ -228,6 +238,35 @@ describe('someone who changes the target meanwhile', () => {
     expect(whole).toBeGreaterThanOrEqual(0);
     fs.rmSync(at('t'), { recursive: true, force: true });
     expect((await lab.restore()).errors).toEqual([]);
+  });
+
+  it.runIf(isRoot && process.platform === 'linux')('cannot have the owner and rights of another file changed', () => {
+    fs.mkdirSync(lab.target);
+    const dir = openDirectory(fromDisplay(lab.target));
+    const want = { uid: 12, gid: 34, perm: 0o666, mtimeSec: 0, mtimeNsec: 0, xattrs: [] };
+    const notes = new AttributeNotes();
+    makeFifoAt(CWD, fromDisplay(at('secret')), 0o600);
+    fs.writeFileSync(at('shadow'), 'secret', { mode: 0o600 });
+    // What has been put in the place of a symlink and of a fifo that were just made.
+    fs.linkSync(at('secret'), at('fifo'));
+    fs.linkSync(at('shadow'), at('link'));
+    expect(() => applyToNew(dir, 'fifo', want, FileType.fifo, true, notes)).toThrow(/someone else/);
+    expect(() => applyToNew(dir, 'link', want, FileType.symlink, true, notes)).toThrow(/someone else/);
+    for (const name of ['secret', 'shadow']) expect(fs.statSync(at(name))).toMatchObject({ uid: 0, gid: 0 });
+    expect(fs.statSync(at('secret')).mode & 0o777).toBe(0o600);
+    // And what is one's own gets all that it should.
+    fs.symlinkSync('nowhere', at('own'));
+    makeFifoAt(CWD, fromDisplay(at('pipe')), 0o600);
+    const xattrs: [string, Uint8Array][] = [['trusted.note', Buffer.from('n')]];
+    applyToNew(dir, 'own', { ...want, xattrs }, FileType.symlink, true, notes);
+    applyToNew(dir, 'pipe', { ...want, xattrs }, FileType.fifo, true, notes);
+    closeFd(dir);
+    expect(notes.warnings()).toEqual([]);
+    for (const name of ['own', 'pipe']) {
+      expect(fs.lstatSync(at(name))).toMatchObject({ uid: 12, gid: 34 });
+      expect(getXattrAt(CWD, fromDisplay(at(name)), 'trusted.note')?.toString()).toBe('n');
+    }
+    expect(fs.statSync(at('pipe')).mode & 0o777).toBe(0o666);
   });
 
   it('is told when it puts another directory in the place of one', () => {
