@@ -1,6 +1,6 @@
 import { hostname, userInfo } from 'node:os';
 import { fromDisplay, toDisplay } from '../bytes.js';
-import type { Catalog, Stage } from '../catalog/index.js';
+import type { Catalog, SnapshotInput, SnapshotRow, Stage } from '../catalog/index.js';
 import { ExitCode, UserError } from '../errors.js';
 import { EntryType } from '../format/entry.js';
 import { ListingCutter, type ListingRoot } from '../format/listing.js';
@@ -14,16 +14,19 @@ import { programName } from '../version.js';
 import { ActiveCursor } from './backup/active-cursor.js';
 import { Ingest } from './backup/ingest.js';
 import { ListingBuilder } from './backup/listing-builder.js';
-import { missingBlobs } from './backup/missing-blobs.js';
+import { type StillThere, stillThere } from './backup/missing-blobs.js';
 import { ReadQueue } from './backup/read-queue.js';
 import { BackupRun, type RunCounts } from './backup/run.js';
 import type { Context } from './context.js';
 import { keepCopy } from './copies.js';
 import { hardRemove, requireHardRemove } from './forgetting/hard-remove.js';
+import { workshopOf } from './forgetting/workshop.js';
 import { type Lineage, lineageToContinue } from './lineage.js';
-import { snapshotBody, snapshotInput } from './reconcile.js';
+import { clearOwnPending, noteOwnPending, ownPending } from './own-pending.js';
+import { reconcile, snapshotBody, snapshotInput } from './reconcile.js';
 import { openRepository, type Repository } from './repository.js';
 import { OWN_SOURCE, ownSource } from './select.js';
+import { dropPending, leftPending, settleShared } from './settle-shared.js';
 import type { BackupOptions, BackupResult } from './types.js';
 
 /** The event loop gets a turn this often while the scan goes on, milliseconds. */
@@ -33,7 +36,8 @@ const TURN_EVERY = 25;
  * Makes a snapshot of the roots: open → scan → compare → ingest → commit.
  *
  * The order of writes is what makes a kill at any time harmless: packs, then the index that names them, then the
- * snapshot that needs them; the catalog knows the snapshot's name before it is put, and takes it over after.
+ * snapshot that needs them; the catalog knows the snapshot's name before it is put, and takes it over after. In a shared
+ * store the snapshot counts only when it has been settled, since others may have pruned while this ran.
  */
 export async function backup(context: Context, options: BackupOptions): Promise<BackupResult> {
   if (context.config.nice !== 0) lowerPriority(context.config.nice);
@@ -64,6 +68,7 @@ class Backup {
   private queue: ReadQueue | undefined;
   private snapshotBytes = 0;
   private streamed = { read: 0, new: 0 };
+  private there: StillThere | undefined;
 
   constructor(repository: Repository, options: BackupOptions) {
     this.repository = repository;
@@ -74,31 +79,76 @@ class Backup {
   }
 
   async run(): Promise<BackupResult> {
-    const lineage = lineageToContinue(this.catalog, this.source);
-    const mode = this.options.mode ?? this.dueMode(lineage);
-    const plan = await this.plan(lineage);
-    const stage = this.options.dryRun ? undefined : this.catalog.runs.begin(lineage.id);
+    const { options, repository } = this;
+    const isShared = repository.storeConfig.mode === 'shared';
+    if (isShared && !options.dryRun) await this.finishLeft();
     const isFirst = this.catalog.runsCompleted === 0;
-    let result: BackupResult;
-    try {
-      const { run, listing } = await this.build(lineage, mode, plan, stage);
-      const snapshot = stage === undefined ? null : await this.commit(lineage, mode, plan, stage, run.counts, listing);
-      result = this.result(snapshot, mode, run.counts);
-    } catch (error) {
-      stage?.discard();
-      throw error;
-    } finally {
-      await this.ingest?.close();
-      this.context.report.done();
-    }
-    if (this.options.hardRemove && result.snapshot !== null)
-      result.hard_remove = await hardRemove(this.repository, {
+    let done = await this.attempt(false);
+    // What it relied on was pruned while it ran: what is lacking is read from the disk.
+    if (done === undefined && options.stdin === undefined) done = await this.attempt(true);
+    if (done === undefined)
+      throw new UserError(
+        ExitCode.failed,
+        `another machine pruned what this backup needs while it ran, ${repository.store.url}; nothing was lost: run it again`,
+      );
+    const { result, previous, plan } = done;
+    if (options.hardRemove && result.snapshot !== null)
+      result.hard_remove = await hardRemove(repository, {
         snapshot: result.snapshot,
-        previous: lineage.head,
+        previous,
         plan: plan.scan,
         isFirst,
       });
     return result;
+  }
+
+  /** Completes what killed runs of this catalog left pending, or drops it where that cannot be. */
+  private async finishLeft(): Promise<void> {
+    const { repository, catalog } = this;
+    const shop = workshopOf(repository);
+    for (const snapshot of await leftPending(shop, this.source)) {
+      if (!(await settleShared(shop, [snapshot], 'found'))) await dropPending(shop, [snapshot.name]);
+      else {
+        clearOwnPending(catalog, [snapshot.name]);
+        repository.reconciled = await reconcile(repository, { rollback: 'stop' });
+      }
+      repository.packsChanged();
+    }
+    for (const row of catalog.snapshots.all(this.source))
+      if (row.state === 'pending' && !ownPending(catalog).includes(row.name))
+        this.context.report.note(
+          `snapshot ${row.name.slice(0, 8)} was never completed: unless another machine is just making it, 'backup-ninja forget ${row.name.slice(0, 8)}' drops it`,
+        );
+  }
+
+  /**
+   * One run, from the scan to the snapshot.
+   * @param strict nothing is relied on that lies in doomed packs
+   * @returns undefined when what it relied on has gone meanwhile: nothing of it counts
+   */
+  private async attempt(
+    strict: boolean,
+  ): Promise<{ result: BackupResult; previous: SnapshotRow | undefined; plan: RootPlan } | undefined> {
+    const lineage = lineageToContinue(this.catalog, this.source);
+    const mode = this.options.mode ?? this.dueMode(lineage);
+    const plan = await this.plan(lineage);
+    const stage = this.options.dryRun ? undefined : this.catalog.runs.begin(lineage.id);
+    try {
+      const { run, listing } = await this.build(lineage, mode, plan, stage, strict);
+      const snapshot = stage === undefined ? null : await this.commit(lineage, mode, plan, stage, run.counts, listing);
+      if (snapshot === undefined) return undefined;
+      return { result: this.result(snapshot, mode, run.counts), previous: lineage.head, plan };
+    } catch (error) {
+      stage?.discard();
+      throw error;
+    } finally {
+      this.there?.close();
+      await this.ingest?.close();
+      this.there = undefined;
+      this.ingest = undefined;
+      this.queue = undefined;
+      this.context.report.done();
+    }
   }
 
   /** Soft while the last full run over all roots is young enough. */
@@ -145,13 +195,15 @@ class Backup {
     mode: 'soft' | 'full',
     plan: RootPlan,
     stage: Stage | undefined,
+    strict: boolean,
   ): Promise<{ run: BackupRun; listing: ListingRoot }> {
     const { repository, catalog, context } = this;
     const active = lineage.head === undefined ? undefined : lineage.id;
-    const isWhole = await missingBlobs(repository, active);
+    this.there = await stillThere(repository, active, strict);
+    const { there } = this;
     const builder = new ListingBuilder(new ListingCutter(repository.keyring.shared.listingCut), stage, {
       put: (kind, bytes) => (this.options.dryRun ? new Uint8Array(24) : this.ingestNow().put(kind, bytes)),
-      ...(isWhole !== undefined && { has: (id: Uint8Array) => repository.blobs().has(id) }),
+      has: there?.has,
     });
     const run = new BackupRun({
       rules: {
@@ -162,7 +214,7 @@ class Backup {
         unsettled: new Set(active === undefined ? [] : catalog.active.unsettled(active)),
         isCovered: (key) => plan.covers(key),
         isAbove: (key) => plan.isAbove(key),
-        isWhole,
+        isWhole: there?.isWhole,
       },
       cursor: new ActiveCursor(catalog, active),
       builder,
@@ -241,7 +293,7 @@ class Backup {
     stage: Stage,
     counts: RunCounts,
     listing: ListingRoot,
-  ): Promise<string> {
+  ): Promise<string | undefined> {
     const { keyring, store } = this.repository;
     if (this.ingest !== undefined) {
       await this.ingest.finishData();
@@ -249,13 +301,28 @@ class Backup {
     }
     const { header, body } = this.describe(lineage, mode, plan, counts, listing);
     const snapshot = sealSnapshot(keyring, header, body);
-    stage.seal(snapshotInput(snapshot.name, header, body, keyring.signer()));
+    const input = snapshotInput(snapshot.name, header, body, keyring.signer());
+    if (header.pending) noteOwnPending(this.catalog, [snapshot.name]);
+    stage.seal(input);
     await store.put(objectPath('snapshots', snapshot.name), snapshot.bytes);
+    if (header.pending && !(await this.settle(input, stage))) return undefined;
     stage.complete();
     keepCopy(this.catalog, 'snapshots', snapshot.name, snapshot.bytes);
+    if (header.pending) clearOwnPending(this.catalog, [snapshot.name]);
     this.catalog.setMeta(OWN_SOURCE, this.source);
     this.snapshotBytes = snapshot.bytes.length;
     return snapshot.name;
+  }
+
+  /** Makes sure that a pending snapshot is whole, or takes it back. */
+  private async settle(snapshot: SnapshotInput, stage: Stage): Promise<boolean> {
+    const shop = workshopOf(this.repository);
+    const isWhole = await settleShared(shop, [snapshot], 'put');
+    this.repository.packsChanged();
+    if (isWhole) return true;
+    stage.discard();
+    await dropPending(shop, [snapshot.name]);
+    return false;
   }
 
   private describe(
@@ -277,7 +344,7 @@ class Backup {
         time: this.started,
         mode,
         kind: 'taken',
-        pending: false,
+        pending: this.repository.storeConfig.mode === 'shared',
         listing,
       },
       body: {

@@ -3,14 +3,15 @@ import { type ByteString, toDisplay } from '../bytes.js';
 import { applyListing, type Catalog, type SnapshotInput } from '../catalog/index.js';
 import type { Entry } from '../format/entry.js';
 import { ListingCutter, type ListingRoot } from '../format/listing.js';
-import { type SnapshotBody, type SnapshotHeader, sealSnapshot } from '../format/snapshot.js';
+import type { SnapshotBody, SnapshotHeader } from '../format/snapshot.js';
 import { ContentError, type LegacyArchive, type LegacyVersion, openLegacy } from '../legacy/index.js';
 import { jsonPath } from '../report/json-path.js';
 import { rfc3339 } from '../report/time.js';
-import { objectPath } from '../store/index.js';
 import { Ingest } from './backup/ingest.js';
 import { ReadQueue } from './backup/read-queue.js';
 import type { Context } from './context.js';
+import { putSnapshot, settlePut } from './forgetting/put-snapshot.js';
+import { type Workshop, workshopOf } from './forgetting/workshop.js';
 import { storeContents, type WantedContent } from './import/contents.js';
 import { EntryMaker } from './import/entries.js';
 import { GrowingListing } from './import/growing-listing.js';
@@ -19,9 +20,9 @@ import { importedRoots } from './import/roots.js';
 import { ArchiveState, layersOf } from './import/states.js';
 import { type Lineage, lineageToContinue } from './lineage.js';
 import { keyOf } from './past.js';
-import { snapshotInput } from './reconcile.js';
 import { openRepository, type Repository } from './repository.js';
 import { OWN_SOURCE, ownSource } from './select.js';
+import { dropPending, isShared, leftPending } from './settle-shared.js';
 import type { ImportOptions, ImportResult } from './types.js';
 
 /**
@@ -60,6 +61,7 @@ interface Prepared {
 
 class Import {
   private readonly repository: Repository;
+  private readonly shop: Workshop;
   private readonly context: Context;
   private readonly catalog: Catalog;
   private readonly archive: LegacyArchive;
@@ -74,6 +76,7 @@ class Import {
 
   constructor(repository: Repository, archive: LegacyArchive, options: ImportOptions) {
     this.repository = repository;
+    this.shop = workshopOf(repository);
     this.context = repository.context;
     this.catalog = repository.catalog;
     this.archive = archive;
@@ -87,6 +90,9 @@ class Import {
 
   async run(): Promise<ImportResult> {
     for (const { path, message } of this.archive.problems) this.damaged.push({ ...jsonPath(path), message });
+    // What a killed import left unsettled is put anew.
+    if (isShared(this.shop))
+      for (const { name } of await leftPending(this.shop, this.source)) await dropPending(this.shop, [name]);
     const nothing = { snapshot: null, files: 0, versions: 0, damaged: this.damaged };
     const chosen = this.chosen();
     if (chosen.length + this.plan.runs.length === 0) return nothing;
@@ -172,34 +178,48 @@ class Import {
   /** Puts all snapshots and takes them into the catalog; returns the name of the one with the newest state. */
   private async put(kept: readonly Prepared[], taken: readonly Prepared[]): Promise<string | null> {
     const { catalog, lineage, context } = this;
-    let newest: string | null = null;
-    for (const prepared of kept.toReversed()) {
-      // As all kept ones it belongs to a lineage by its parent, and has no place of its own in the order.
-      const snapshot = await this.store(prepared, 'kept', lineage.head?.seq ?? 1, lineage.head?.name ?? null);
+    const puts: { prepared: Prepared; snapshot: SnapshotInput }[] = [];
+    // As all kept ones they belong to a lineage by their parent, and have no place of their own in the order.
+    for (const prepared of kept.toReversed())
+      puts.push({
+        prepared,
+        snapshot: await this.store(prepared, 'kept', lineage.head?.seq ?? 1, lineage.head?.name ?? null),
+      });
+    let parent = lineage.head?.name ?? null;
+    let sequence = lineage.head?.seq ?? 0;
+    for (const prepared of taken) {
+      context.signal.throwIfAborted();
+      const snapshot = await this.store(prepared, 'taken', ++sequence, parent);
+      puts.push({ prepared, snapshot });
+      parent = snapshot.name;
+    }
+    await settlePut(
+      this.shop,
+      puts.map(({ snapshot }) => snapshot),
+    );
+    for (const { prepared, snapshot } of puts) await this.takeOver(prepared, snapshot);
+    if (taken.length > 0) catalog.active.deriveUnsettled(lineage.id, this.started);
+    if (this.isOwn) catalog.setMeta(OWN_SOURCE, this.source);
+    return puts.at(-1)?.snapshot.name ?? null;
+  }
+
+  /** Takes a snapshot that counts into the catalog. */
+  private async takeOver(prepared: Prepared, snapshot: SnapshotInput): Promise<void> {
+    const { catalog, lineage } = this;
+    if (snapshot.kind === 'kept') {
       catalog.transaction(() => {
         catalog.snapshots.add(lineage.id, snapshot, 'live');
         catalog.kept.put(snapshot.name, prepared.kept ?? []);
       });
-      newest = snapshot.name;
+      return;
     }
-    let parent = lineage.head?.name ?? null;
-    let sequence = lineage.head?.seq ?? 0;
     const reader = this.repository.reader();
-    for (const prepared of taken) {
-      context.signal.throwIfAborted();
-      const snapshot = await this.store(prepared, 'taken', ++sequence, parent);
-      await applyListing(catalog, {
-        source: lineage.id,
-        snapshot,
-        segments: prepared.segments,
-        fetch: (ids) => Promise.all(ids.map((id) => reader.read('listing', id))),
-      });
-      parent = snapshot.name;
-      newest = snapshot.name;
-    }
-    if (taken.length > 0) catalog.active.deriveUnsettled(lineage.id, this.started);
-    if (this.isOwn) catalog.setMeta(OWN_SOURCE, this.source);
-    return newest;
+    await applyListing(catalog, {
+      source: lineage.id,
+      snapshot,
+      segments: prepared.segments,
+      fetch: (ids) => Promise.all(ids.map((id) => reader.read('listing', id))),
+    });
   }
 
   private async store(
@@ -208,8 +228,7 @@ class Import {
     sequence: number,
     parent: string | null,
   ): Promise<SnapshotInput> {
-    const { keyring, store } = this.repository;
-    const header: SnapshotHeader = {
+    const header: Omit<SnapshotHeader, 'pending'> = {
       source: this.source,
       sequence,
       parent,
@@ -219,7 +238,6 @@ class Import {
       time: prepared.time,
       mode: 'soft',
       kind,
-      pending: false,
       listing: prepared.root,
     };
     const body: SnapshotBody = {
@@ -231,9 +249,7 @@ class Import {
       program: IMPORTER,
       ...(kind === 'kept' && { partial: true }),
     };
-    const snapshot = sealSnapshot(keyring, header, body);
-    await store.put(objectPath('snapshots', snapshot.name), snapshot.bytes);
-    return snapshotInput(snapshot.name, header, body, keyring.signer());
+    return putSnapshot(this.shop, header, body);
   }
 
   private cutter(): ListingCutter {

@@ -2,55 +2,29 @@ import type { Catalog, SnapshotInput, SnapshotRow, SourceId } from '../catalog/i
 import { applyListing, forgetSnapshots, resetSource } from '../catalog/index.js';
 import type { Keyring } from '../crypto/keyring.js';
 import { ExitCode, FormatError, UserError } from '../errors.js';
-import { openCert } from '../format/cert.js';
-import { openIndex } from '../format/index-object.js';
 import type { ListingRoot } from '../format/listing.js';
-import { decodeDirectory } from '../format/pack.js';
-import { openRecord, type StoreRecord } from '../format/record.js';
+import type { StoreRecord } from '../format/record.js';
 import { openSnapshot, openSnapshotHeader, type SnapshotBody, type SnapshotHeader } from '../format/snapshot.js';
 import { type NamedRecord, Trust } from '../format/trust.js';
-import { zstdCodec } from '../format/zstd.js';
-import { type ListedObject, type ObjectStore, objectPath, StoreError } from '../store/index.js';
+import { type ListedObject, StoreError } from '../store/index.js';
 import { BlobIndex, indexFile, readable } from './blob-index.js';
 import { BlobReader } from './blob-reader.js';
 import type { Context } from './context.js';
-import { type CopiedFolder, copiedNames, dropCopies, keepCopy } from './copies.js';
-import { type DamageMarks, damageMarks, NO_MARKS, noteMarked } from './damage-marks.js';
-import { noteIndex, packsOfIndex } from './index-notes.js';
+import { copiedNames, dropCopies, keepCopy } from './copies.js';
+import { NO_MARKS, noteMarked } from './damage-marks.js';
 import { listingSegments } from './listing-reader.js';
-import { type NamedTombstone, readAll, readTombstones, tryOpen, type UnreadableObject } from './small-objects.js';
-
-/** What is needed to compare a catalog with its store. */
-export interface ReconcileParts {
-  context: Context;
-  store: ObjectStore;
-  keyring: Keyring;
-  catalog: Catalog;
-}
+import { noteOwnPending } from './own-pending.js';
+import { dropPruned, lookAtPacks, type PacksSeen, type ReconcileParts } from './reconcile-packs.js';
+import { tryOpen, type UnreadableObject } from './small-objects.js';
 
 /** What the comparison found. */
-export interface Reconciled {
-  trust: Trust;
-  /** Packs as the store lists them. */
-  packs: ListedObject[];
+export interface Reconciled extends PacksSeen {
   /** Names of the snapshots that the store lists. */
   snapshots: Set<string>;
-  /** Packs that are known and are gone, have another size than they should, or were set aside by a record. */
-  lostPacks: { name: string; what: 'missing' | 'size' | 'set aside' }[];
   /** Objects that could not be opened. */
   unreadable: UnreadableObject[];
-  /** Certificates, records and snapshots that the catalog has seen, that nobody took away, and that the store lacks. */
-  missing: { folder: CopiedFolder; name: string }[];
-  /** What records say of damage. */
-  marks: DamageMarks;
   /** Snapshots that the store lists although they were forgotten or replaced: whoever did it was killed in between. */
   leftovers: string[];
-  /** All records that could be opened; `trust` says which count. */
-  records: NamedRecord[];
-  /** The tombstones that count. */
-  tombstones: NamedTombstone[];
-  /** Indexes as the store lists them. */
-  indexes: ListedObject[];
 }
 
 /** How the comparison goes on. */
@@ -66,83 +40,34 @@ export interface ReconcileOptions {
  */
 export async function reconcile(parts: ReconcileParts, options: ReconcileOptions): Promise<Reconciled> {
   const { store, catalog, keyring } = parts;
-  // Tombstones come first: whoever prunes carries out only those that were there before it saw the snapshots.
-  const tombstones = await store.list('tombstones');
-  const snapshots = await store.list('snapshots');
-  const records = await store.list('records');
-  const certs = await store.list('certs');
-  const indexes = await store.list('index');
-  const packs = await store.list('packs');
   const unreadable: UnreadableObject[] = [];
-
-  const acceptLoss = options.rollback === 'accept';
-  const readRecords = await readAll(parts, 'records', records, { unreadable, acceptLoss }, openRecord);
-  const readCerts = await readAll(parts, 'certs', certs, { unreadable, acceptLoss }, openCert);
-  const opened = readRecords.objects.map(({ name, object }) => ({ name, ...object })).sort(byRecordTime);
-  const trust = new Trust(
-    Buffer.from(keyring.shared.rootPublic).toString('hex'),
-    readCerts.objects.map(({ object }) => object),
-    opened,
-  );
-  const marks = damageMarks(opened, trust);
-  const present = new Set(snapshots.map(({ name }) => name));
-  settleSealedRuns(catalog, present);
-  await mergeIndexes(parts, trust, indexes, unreadable);
-  const doomed = await readTombstones(parts, trust, tombstones, unreadable);
-  const isSetAside = (name: string) => marks.objects.size > 0 && marks.objects.has(objectPath('packs', name));
-  const state = catalog.packs.reconcile(
-    packs.filter(({ name }) => !isSetAside(name)),
-    doomed.flatMap((tombstone) => tombstone.packs),
-  );
-  const forgotten = forgottenBy(opened, trust, catalog);
-  const dead = await mergeSnapshots(parts, trust, snapshots, forgotten, unreadable);
+  let listed: ListedObject[] = [];
+  const seen = await lookAtPacks(parts, {
+    unreadable,
+    acceptLoss: options.rollback === 'accept',
+    afterTombstones: async () => {
+      listed = await store.list('snapshots');
+    },
+  });
+  const { trust, records } = seen;
+  const present = new Set(listed.map(({ name }) => name));
+  const isComplete = completions(records, trust);
+  settleSealedRuns(catalog, present, isComplete);
+  const forgotten = forgottenBy(records, trust, catalog);
+  const dead = await mergeSnapshots(parts, trust, listed, { forgotten, isComplete }, unreadable);
   const spared = await dropMissing(parts, present, dead, options);
-  applyRecords(catalog, trust, opened);
-  noteMarked(catalog, marks);
+  applyRecords(catalog, trust, records);
+  noteMarked(catalog, seen.marks);
   dropStaleCopies(catalog, present);
   if (keyring.isFull) noteReceipts(catalog);
-  const missingPacks = dropPruned(catalog, state.missing, isSetAside);
   return {
-    trust,
-    packs,
+    ...seen,
     snapshots: present,
-    lostPacks: [
-      ...missingPacks.map(({ name }) => ({
-        name,
-        what: isSetAside(name) ? ('set aside' as const) : ('missing' as const),
-      })),
-      ...state.short.map(({ name }) => ({ name, what: 'size' as const })),
-    ],
+    lostPacks: dropPruned(catalog, seen.lostPacks),
     unreadable,
-    missing: [
-      ...readRecords.missing.map((name) => ({ folder: 'records' as const, name })),
-      ...readCerts.missing.map((name) => ({ folder: 'certs' as const, name })),
-      ...spared.map((name) => ({ folder: 'snapshots' as const, name })),
-    ],
-    marks,
+    missing: [...seen.missing, ...spared.map((name) => ({ folder: 'snapshots' as const, name }))],
     leftovers: [...present].filter((name) => dead.has(name)),
-    records: opened,
-    tombstones: doomed,
-    indexes,
   };
-}
-
-/**
- * Takes packs out of the catalog that are gone and that no index of the store names any more: another machine has
- * pruned them. Returns the others, which are lost.
- */
-function dropPruned<P extends { name: string }>(
-  catalog: Catalog,
-  missing: readonly P[],
-  isSetAside: (name: string) => boolean,
-): P[] {
-  if (missing.length === 0) return [];
-  const indexes = catalog.objects.all('index');
-  if (indexes.some(({ body }) => body === undefined)) return [...missing];
-  const named = new Set(indexes.flatMap(({ body }) => packsOfIndex(body)));
-  const stays = ({ name }: P) => named.has(name) || isSetAside(name);
-  catalog.packs.remove(missing.filter((pack) => !stays(pack)).map(({ name }) => name));
-  return missing.filter(stays);
 }
 
 /** Copies of snapshots that neither the store nor the catalog has any more are of no use. */
@@ -153,8 +78,22 @@ function dropStaleCopies(catalog: Catalog, present: ReadonlySet<string>): void {
   if (stale.length > 0) dropCopies(catalog, 'snapshots', stale);
 }
 
-function byRecordTime(a: NamedRecord, b: NamedRecord): number {
-  return compare(a.record.time, b.record.time);
+/** Tells which pending snapshots are whole, by the word of who signed them or of a full key. */
+function completions(
+  records: readonly NamedRecord[],
+  trust: Trust,
+): (snapshot: string, signer: string | undefined) => boolean {
+  const vouched = new Map<string, Set<string>>();
+  for (const { name, record, signer } of records) {
+    if (record.type !== 'complete' || trust.roleOf(signer, name) === undefined) continue;
+    const by = vouched.get(record.snapshot) ?? new Set();
+    by.add(trust.countsAsFull(signer, name) ? 'full' : signer);
+    vouched.set(record.snapshot, by);
+  }
+  return (snapshot, signer) => {
+    const by = vouched.get(snapshot);
+    return by !== undefined && (by.has('full') || (signer !== undefined && by.has(signer)));
+  };
 }
 
 /** What this catalog sees for the first time, the store has got by now. */
@@ -182,43 +121,25 @@ export function nothingCompared(keyring: Keyring): Reconciled {
   };
 }
 
-/** A run that was sealed is complete if its snapshot is in the store, and never happened if not. */
-function settleSealedRuns(catalog: Catalog, present: Set<string>): void {
+/**
+ * A run that was sealed is complete if its snapshot is in the store, and never happened if not. One that is there but
+ * pending is left to the next run: what it staged is dropped, the snapshot is one to be settled.
+ */
+function settleSealedRuns(
+  catalog: Catalog,
+  present: Set<string>,
+  isComplete: (snapshot: string, signer: string | undefined) => boolean,
+): void {
   for (const { run, snapshot } of catalog.runs.sealed()) {
-    if (present.has(snapshot.name)) catalog.runs.complete(run);
-    else catalog.runs.discard(run);
+    const { name, signer, pending } = snapshot;
+    const isThere = present.has(name);
+    if (isThere && (!pending || isComplete(name, signer))) catalog.runs.complete(run);
+    else
+      catalog.transaction(() => {
+        if (isThere) noteOwnPending(catalog, [name]);
+        catalog.runs.discard(run);
+      });
   }
-}
-
-/** Takes the pack rows of indexes that the catalog has not seen yet. */
-async function mergeIndexes(
-  { store, keyring, catalog }: ReconcileParts,
-  trust: Trust,
-  listed: ListedObject[],
-  unreadable: Reconciled['unreadable'],
-): Promise<void> {
-  const merged = catalog.objects.names('index');
-  const listedNames = new Set(listed.map(({ name }) => name));
-  for (const { name } of listed) {
-    if (merged.has(name)) continue;
-    const opened = await tryOpen(store, 'index', name, unreadable, (bytes) => {
-      const { index, signer } = openIndex(keyring, bytes, zstdCodec);
-      const packs = index.packs.map((pack) => ({ ...pack, blobs: decodeDirectory(pack.directory).lengths.length }));
-      return { packs, signer };
-    });
-    if (opened === undefined) continue;
-    const { packs, signer } = opened;
-    const role = trust.roleOf(signer, name);
-    if (role === undefined) continue;
-    // A backup key may vouch for its own packs only; that a pack was opened counts from a full role alone.
-    const rows = packs.filter((pack) => role === 'full' || pack.writer === signer);
-    catalog.transaction(() => {
-      catalog.packs.add(rows.map((pack) => ({ ...pack, opened: pack.opened && role === 'full' })));
-      noteIndex(catalog, name, packs);
-    });
-  }
-  const gone = [...merged].filter((name) => !listedNames.has(name));
-  if (gone.length > 0) catalog.objects.remove('index', gone);
 }
 
 interface Unmerged {
@@ -226,6 +147,8 @@ interface Unmerged {
   header: SnapshotHeader;
   body: SnapshotBody | undefined;
   signer: string;
+  /** Nobody has said yet that all it needs is there. */
+  isPending: boolean;
 }
 
 /** Takes snapshots that the catalog does not know. Returns the names of those that were forgotten, or that others replace. */
@@ -233,10 +156,16 @@ async function mergeSnapshots(
   parts: ReconcileParts,
   trust: Trust,
   listed: ListedObject[],
-  forgotten: ReadonlySet<string>,
-  unreadable: Reconciled['unreadable'],
+  facts: { forgotten: ReadonlySet<string>; isComplete(snapshot: string, signer: string | undefined): boolean },
+  unreadable: UnreadableObject[],
 ): Promise<Set<string>> {
   const { store, keyring, catalog } = parts;
+  const { forgotten, isComplete } = facts;
+  // A pending snapshot becomes one that counts as if it had come just now: others may have come before it.
+  const received = new Map<string, bigint | undefined>();
+  for (const row of catalog.snapshots.all())
+    if (row.state === 'pending' && isComplete(row.name, row.signer) && catalog.snapshots.removePending(row.name))
+      received.set(row.name, row.received);
   const fresh: Unmerged[] = [];
   for (const { name } of listed) {
     if (forgotten.has(name) || catalog.snapshots.get(name) !== undefined) continue;
@@ -247,7 +176,8 @@ async function mergeSnapshots(
       keepCopy(catalog, 'snapshots', name, bytes);
       return snapshot;
     });
-    if (opened !== undefined) fresh.push({ name, ...opened });
+    if (opened === undefined) continue;
+    fresh.push({ name, ...opened, isPending: opened.header.pending && !isComplete(name, opened.signer) });
   }
   const dead = new Set([...forgotten, ...replacedNames(catalog, trust, fresh)]);
   const counting = fresh.filter((s) => !dead.has(s.name));
@@ -255,15 +185,17 @@ async function mergeSnapshots(
     (a, b) => a.header.sequence - b.header.sequence || compare(a.header.time, b.header.time) || compare(a.name, b.name),
   );
   if (counting.length > 0) await addSnapshots(parts, trust, counting, dead);
+  for (const [name, time] of received) if (time !== undefined) catalog.snapshots.setReceived(name, time);
   return dead;
 }
 
+/** What others replace. A pending one replaces nothing: who knows whether it is whole. */
 function replacedNames(catalog: Catalog, trust: Trust, fresh: Unmerged[]): Set<string> {
   const replaced = new Set<string>();
-  for (const { name, header, signer } of fresh)
-    if (trust.countsAsFull(signer, name)) for (const old of header.replaces) replaced.add(old);
+  for (const { name, header, signer, isPending } of fresh)
+    if (!isPending && trust.countsAsFull(signer, name)) for (const old of header.replaces) replaced.add(old);
   for (const row of catalog.snapshots.all())
-    if (row.signer !== undefined && trust.countsAsFull(row.signer, row.name))
+    if (row.state !== 'pending' && row.signer !== undefined && trust.countsAsFull(row.signer, row.name))
       for (const old of row.replaces) replaced.add(old);
   return replaced;
 }
@@ -280,7 +212,7 @@ async function addSnapshots(
   const touched = new Set<SourceId>();
   try {
     for (const s of snapshots) {
-      const input = snapshotInput(s.name, s.header, s.body, s.signer);
+      const input = { ...snapshotInput(s.name, s.header, s.body, s.signer), pending: s.isPending };
       if (!trust.mayWrite(s.signer, s.header.source, s.name)) {
         const { source } = catalog.snapshots.lineageFor(`${s.header.source}`, input);
         catalog.snapshots.add(source, input, 'foreign');
@@ -289,20 +221,24 @@ async function addSnapshots(
         );
         continue;
       }
+      if (s.isPending) {
+        catalog.snapshots.add(catalog.snapshots.lineageFor(s.header.source, input).source, input, 'pending');
+        continue;
+      }
       const { source, opened } = catalog.snapshots.lineageFor(s.header.source, input);
       if (opened)
         context.attention(
           `snapshot ${s.name.slice(0, 8)} is a second child of one parent (a cloned machine?): ${s.header.source} goes on in two lineages`,
         );
       if (!keyring.canRead || s.header.kind === 'kept') {
-        catalog.snapshots.add(source, input, s.header.pending ? 'pending' : 'live');
+        catalog.snapshots.add(source, input, 'live');
         if (s.header.kind === 'kept' && keyring.canRead)
           await unlessDamaged(context, s.name, () => mergeKept(catalog, reader, s.name, s.header.listing));
         continue;
       }
       const head = catalog.snapshots.sources().find((row) => row.id === source)?.head;
       if (head !== undefined && head.seq >= s.header.sequence) {
-        catalog.snapshots.add(source, input, s.header.pending ? 'pending' : 'live');
+        catalog.snapshots.add(source, input, 'live');
         touched.add(source);
         continue;
       }
@@ -365,7 +301,7 @@ export async function applyAgain(
 ): Promise<number> {
   const { catalog, context, keyring, store, reconciled } = parts;
   if (!keyring.canRead) return 0;
-  const counting = catalog.snapshots.all().filter((row) => row.state !== 'foreign' && row.listing !== undefined);
+  const counting = catalog.snapshots.all().filter((row) => row.state === 'live' && row.listing !== undefined);
   const waiting = counting.filter((row) => !row.applied && !unreadable.has(row.name));
   if (waiting.length === 0) return 0;
   const blobs = BlobIndex.load(catalog, indexFile(context.config.tableDir), readable);
@@ -410,7 +346,7 @@ async function reapply(
   resetSource(catalog, source);
   const rows = catalog.snapshots
     .all()
-    .filter((row) => row.source === source && row.kind === 'taken' && row.state !== 'foreign' && !dead.has(row.name));
+    .filter((row) => row.source === source && row.kind === 'taken' && row.state === 'live' && !dead.has(row.name));
   rows.sort((a, b) => a.seq - b.seq || compare(a.time, b.time) || compare(a.name, b.name));
   for (const row of rows) await applyReadable(context, catalog, reader, source, row);
 }
@@ -481,7 +417,10 @@ async function dropMissing(
   const { catalog, context } = parts;
   const rows = catalog.snapshots.all();
   const missing = rows.filter((row) => !present.has(row.name));
-  const unexplained = missing.filter((row) => !dead.has(row.name) && !catalog.snapshots.isForgotten(row.name));
+  const unexplained = missing.filter(
+    // Nobody relied on a pending one yet: its writer may have dropped it and begun anew.
+    (row) => row.state !== 'pending' && !dead.has(row.name) && !catalog.snapshots.isForgotten(row.name),
+  );
   if (unexplained.length > 0 && options.rollback === 'stop')
     throw new UserError(
       ExitCode.failed,
@@ -537,9 +476,6 @@ function applyRecord(catalog: Catalog, record: StoreRecord, tags: Map<string, Se
     for (const tag of record.add) wanted.add(tag);
     for (const tag of record.remove) wanted.delete(tag);
     tags.set(row.name, wanted);
-  } else if (record.type === 'complete') {
-    if (catalog.snapshots.get(record.snapshot)?.state === 'pending')
-      catalog.snapshots.setPending(record.snapshot, false);
   } else if (record.type === 'receipt') {
     for (const { snapshot, received } of record.receipts) {
       const row = catalog.snapshots.get(snapshot);

@@ -85,6 +85,11 @@ export class Repository {
   /** Compares the catalog with the store again, after a repair has changed either. */
   async refresh(): Promise<void> {
     this.reconciled = await reconcile(this, { rollback: 'spare' });
+    this.packsChanged();
+  }
+
+  /** Packs have come or gone: what was known of where blobs lie is looked up anew. */
+  packsChanged(): void {
     this.index?.close();
     this.index = undefined;
     this.blobReader = undefined;

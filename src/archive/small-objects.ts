@@ -6,7 +6,7 @@ import { FormatError, UserError } from '../errors.js';
 import { checkName } from '../format/object.js';
 import { openTombstone } from '../format/record.js';
 import type { Trust } from '../format/trust.js';
-import { type Folder, type ListedObject, type ObjectStore, objectPath, StoreError } from '../store/index.js';
+import { type Folder, isMissing, type ListedObject, type ObjectStore, objectPath, StoreError } from '../store/index.js';
 import { copiedNames, copyOf, dropCopies, keepCopy } from './copies.js';
 
 /** An object that could not be opened. */
@@ -48,6 +48,8 @@ export async function tryOpen<T>(
     return open(bytes);
   } catch (error) {
     if (!isDamage(error)) throw error;
+    // Listed, but not there any more: somebody has deleted it in between.
+    if (isMissing(error)) return undefined;
     unreadable.push({ path, message: (error as Error).message, foreign: error instanceof SignatureError });
     return undefined;
   }

@@ -143,8 +143,8 @@ export class Runs {
   }
 
   /**
-   * Makes a sealed run's listing the active one, in one transaction: its snapshot is applied (as live, or pending if it
-   * says so), ended versions become history, unsettled notes are replaced.
+   * Makes a sealed run's listing the active one, in one transaction: its snapshot is applied, ended versions become
+   * history, unsettled notes are replaced. In a shared store only once all that the snapshot needs is known to be there.
    */
   complete(run: number): RunResult {
     return this.db.transaction(() => {
@@ -172,8 +172,7 @@ export class Runs {
         row.source,
         run,
       );
-      const state = snapshot.pending ? 'pending' : 'live';
-      const applied = this.snapshots.insert(row.source, snapshot, state, true);
+      const applied = this.snapshots.insert(row.source, snapshot, 'live', true);
       this.db.run('DELETE FROM runs WHERE id = ?', run);
       if (row.own === 1) this.onComplete();
       return { snapshot: applied, ...changes };

@@ -51,7 +51,7 @@ export interface SourceRow {
 
 /** What decides on a snapshot's lineage. */
 export type LineageFacts = Pick<SnapshotInput, 'name' | 'seq'> &
-  Partial<Pick<SnapshotInput, 'parent' | 'catalogId' | 'replaces' | 'kind'>>;
+  Partial<Pick<SnapshotInput, 'parent' | 'catalogId' | 'replaces' | 'kind' | 'pending'>>;
 
 /** The snapshots of the store that the catalog knows, and their sources. */
 export class Snapshots {
@@ -77,8 +77,9 @@ export class Snapshots {
         sourceName,
       );
       const candidate = this.replacedSource(facts) ?? this.parentSource(sourceName, facts) ?? lineages[0]?.id;
-      // A kept snapshot has no place in the order: it belongs to a lineage, and follows none.
-      const fits = candidate !== undefined && (facts.kind === 'kept' || this.fits(candidate, facts));
+      // A kept snapshot has no place in the order: it belongs to a lineage, and follows none. Nor has a pending one yet.
+      const isBeside = facts.kind === 'kept' || facts.pending === true;
+      const fits = candidate !== undefined && (isBeside || this.fits(candidate, facts));
       if (fits) return { source: candidate, opened: false };
       const lineage = lineages.length === 0 ? 0 : lineages[lineages.length - 1].lineage + 1;
       const { id } = this.db.run('INSERT INTO sources (name, lineage) VALUES (?, ?)', sourceName, lineage);
@@ -145,9 +146,10 @@ export class Snapshots {
     });
   }
 
-  /** Makes a pending snapshot a live one, or the other way round. */
-  setPending(name: string, pending: boolean): void {
-    this.db.run('UPDATE snapshots SET state = ? WHERE name = ?', pending ? 'pending' : 'live', hexBytes(name));
+  /** Takes a pending snapshot out that is not applied; false if there is none of this name. */
+  removePending(name: string): boolean {
+    const clause = `WHERE name = ? AND state = 'pending' AND applied = 0`;
+    return this.db.run(`DELETE FROM snapshots ${clause}`, hexBytes(name)).changes > 0;
   }
 
   /** Sets whether it counts. */
@@ -263,7 +265,7 @@ export class Snapshots {
   private fits(source: SourceId, facts: LineageFacts): boolean {
     const replaced = new Set(facts.replaces);
     const rivals = this.db.all<{ name: Uint8Array }>(
-      `SELECT name FROM snapshots WHERE source = ? AND kind = 'taken' AND state != 'foreign' AND (seq = ? OR parent = ?)`,
+      `SELECT name FROM snapshots WHERE source = ? AND kind = 'taken' AND state = 'live' AND (seq = ? OR parent = ?)`,
       source,
       facts.seq,
       optionalBytes(facts.parent),

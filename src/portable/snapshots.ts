@@ -92,19 +92,21 @@ export function judge(snapshots: PortableSnapshot[], trust: Trust, facts: readon
     new Set(byFull.filter((fact) => fact.type === type).flatMap((fact) => fact.fields.hexList('snapshots', 32)));
   const forgotten = named('forget');
   const replaced = named('replaced');
-  for (const { signer, name, replaces } of snapshots)
-    if (trust.isFull(signer, name)) for (const old of replaces) replaced.add(old);
-  const complete = (snapshot: PortableSnapshot) => (fact: Fact) =>
+  const isComplete = (snapshot: PortableSnapshot) => (fact: Fact) =>
     fact.type === 'complete' &&
     fact.fields.hex('snapshot', 32) === snapshot.name &&
     (trust.isFull(fact.signer, fact.name) ||
       (fact.signer === snapshot.signer && trust.isKnown(fact.signer, fact.name)));
+  const pending = new Set(snapshots.filter((s) => s.isPending && !facts.some(isComplete(s))));
+  for (const snapshot of snapshots)
+    if (!pending.has(snapshot) && trust.isFull(snapshot.signer, snapshot.name))
+      for (const old of snapshot.replaces) replaced.add(old);
 
   for (const snapshot of snapshots) {
     if (!trust.mayWrite(snapshot.signer, snapshot.source, snapshot.name)) snapshot.state = 'foreign';
     else if (replaced.has(snapshot.name)) snapshot.state = 'replaced';
     else if (forgotten.has(snapshot.name)) snapshot.state = 'forgotten';
-    else if (snapshot.isPending && !facts.some(complete(snapshot))) snapshot.state = 'pending';
+    else if (pending.has(snapshot)) snapshot.state = 'pending';
   }
   tagAll(snapshots, trust, facts);
   snapshots.sort(

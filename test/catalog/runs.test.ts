@@ -168,17 +168,19 @@ test('unsettled files are derived from the times of the active ones', async () =
   catalog.close();
 });
 
-test('a pending snapshot is applied but is not the latest', async () => {
+test('a pending snapshot is known, but is not the latest, until it is complete', async () => {
   using place = temporaryDirectory();
   const catalog = await openForTest(place.dir);
   const source = lineage(catalog);
   const store = new SegmentStore();
   backUp(catalog, store, source, snapshotInput(1), list(1));
-  const { snapshot } = backUp(catalog, store, source, snapshotInput(2, { pending: true }), list(2));
-  expect(snapshot).toMatchObject({ state: 'pending', applied: true });
+  const pending = snapshotInput(2, { pending: true });
+  catalog.snapshots.add(source, pending, 'pending');
+  expect(catalog.snapshots.get(pending.name)).toMatchObject({ state: 'pending', applied: false });
   expect(catalog.snapshots.latest('host')?.seq).toBe(1);
   expect(catalog.query.entryAt(catalog.snapshots.latest('host')!, 'a\0x')?.size).toBe(1);
-  catalog.snapshots.setPending(snapshot.name, false);
+  const { snapshot } = backUp(catalog, store, source, pending, list(2));
+  expect(snapshot).toMatchObject({ state: 'live', applied: true });
   expect(catalog.snapshots.latest('host')?.seq).toBe(2);
   catalog.close();
 });

@@ -3,35 +3,57 @@ import { FormatError, UserError } from '../../errors.js';
 import { holeLength } from '../../format/chunk-list.js';
 import { EntryType, ID_LENGTH } from '../../format/entry.js';
 import { decodeSegment, type Segment } from '../../format/segment.js';
+import { BlobIndex, indexFile } from '../blob-index.js';
 import { chunkIds } from '../contents.js';
 import type { Repository } from '../repository.js';
 
+/** Tells what of a source's last listing is still in the store. */
+export interface StillThere {
+  /** Whether all that the version needs is there. What is not whole counts as changed: it is read again and so healed. */
+  isWhole(segment: Segment, position: number): boolean;
+  /** Whether a segment or node is there. */
+  has(id: Uint8Array): boolean;
+  close(): void;
+}
+
 /**
- * A test whether all that a version needs is still in the store, or undefined when no pack is missing, so that nothing
- * needs testing. What is not whole counts as changed: it is read from the disk again and so healed.
+ * What of a source's last listing is still there, or undefined when no pack is missing or doomed, so that nothing needs
+ * testing.
+ * @param strict what lies in doomed packs is taken for gone; else only for keys that could not copy it out of them
  */
-export async function missingBlobs(
+export async function stillThere(
   repository: Repository,
   source: SourceId | undefined,
-): Promise<((segment: Segment, position: number) => boolean) | undefined> {
-  const isComplete = repository.catalog.packs.all().every((pack) => pack.present && !pack.tombstoned);
+  strict: boolean,
+): Promise<StillThere | undefined> {
+  const { catalog, config, keyring } = repository;
+  const isComplete = catalog.packs.all().every((pack) => pack.present && !pack.tombstoned);
   if (source === undefined || isComplete) return undefined;
-  const blobs = repository.blobs();
+  const spared = !strict && keyring.isFull;
+  const blobs = BlobIndex.load(
+    catalog,
+    indexFile(config.tableDir),
+    (pack) => pack.present && (spared || !pack.tombstoned),
+  );
   // Chunk lists are metadata blobs of their own: those that cannot be read are as good as missing.
   const lists = await readTrees(repository, source);
-  return (segment, position) => {
-    if (segment.types[position] !== EntryType.file) return true;
-    const ids = segment.idsOf(position);
-    const isTree = segment.cuts[position] >= 2;
-    const chunks = isTree ? lists.get(Buffer.from(ids).toString('hex')) : ids;
-    if (chunks === undefined) return false;
-    for (let at = 0; at < chunks.length; at += ID_LENGTH)
-      if (holeLength(chunks, at) === undefined && !blobs.has(chunks, at)) return false;
-    return true;
+  return {
+    isWhole(segment, position) {
+      if (segment.types[position] !== EntryType.file) return true;
+      const ids = segment.idsOf(position);
+      const isTree = segment.cuts[position] >= 2;
+      const needed = isTree ? lists.get(Buffer.from(ids).toString('hex')) : ids;
+      if (needed === undefined) return false;
+      for (let at = 0; at < needed.length; at += ID_LENGTH)
+        if (holeLength(needed, at) === undefined && !blobs.has(needed, at)) return false;
+      return true;
+    },
+    has: (id) => blobs.has(id),
+    close: () => blobs.close(),
   };
 }
 
-/** The chunk ids of every active file that has a tree of them, by root id. A tree that cannot be read is left out. */
+/** The ids of chunks and nodes of every active file that has a tree of them, by root id. A tree that cannot be read is left out. */
 async function readTrees(repository: Repository, source: SourceId): Promise<Map<string, Uint8Array>> {
   const { catalog } = repository;
   const lists = new Map<string, Uint8Array>();
@@ -53,10 +75,11 @@ async function readTrees(repository: Repository, source: SourceId): Promise<Map<
   }
 }
 
-/** The chunks below the root of a tree, or undefined when some of it is missing or damaged. */
+/** The chunks and nodes of a tree, or undefined when some of it is missing or damaged. */
 async function readTree(repository: Repository, ids: Uint8Array, depth: number): Promise<Uint8Array | undefined> {
   try {
-    return (await chunkIds(repository.reader(), { depth, ids })).chunks;
+    const { chunks, nodes } = await chunkIds(repository.reader(), { depth, ids });
+    return Buffer.concat([nodes, chunks]);
   } catch (error) {
     if (error instanceof FormatError || error instanceof UserError) return undefined;
     throw error;

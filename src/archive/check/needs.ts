@@ -35,7 +35,8 @@ export class Needs {
   async check(): Promise<void> {
     const { catalog, context } = this.repository;
     for (const row of catalog.snapshots.all()) {
-      if (row.listing === undefined || row.state === 'foreign') continue;
+      // What a pending one lacks, its writer has still to put; till then it counts for nothing.
+      if (row.listing === undefined || row.state !== 'live') continue;
       context.signal.throwIfAborted();
       const { id, depth } = row.listing;
       if (!(await this.listing(id, depth, row))) this.findings.cutListings.add(row.name);

@@ -1,6 +1,6 @@
 import { hostname, userInfo } from 'node:os';
 import type { ByteString } from '../../bytes.js';
-import type { SnapshotRow, SourceId, Version } from '../../catalog/index.js';
+import type { SnapshotInput, SnapshotRow, SourceId, Version } from '../../catalog/index.js';
 import type { Entry } from '../../format/entry.js';
 import type { ListingRoot } from '../../format/listing.js';
 import { decodeSegment, encodeEntry } from '../../format/segment.js';
@@ -10,7 +10,7 @@ import { snapshotBody } from '../reconcile.js';
 import { currentTime } from './drop.js';
 import { ListingWriter } from './listing-writer.js';
 import { MetadataWriter, withReader } from './metadata-writer.js';
-import { putSnapshot } from './put-snapshot.js';
+import { putSnapshot, settlePut } from './put-snapshot.js';
 import type { Workshop } from './workshop.js';
 
 /** The versions of a path that kept snapshots are to hold, oldest first. */
@@ -47,8 +47,11 @@ export async function renewKept(shop: Workshop, lineage: SourceId, paths: Iterab
     const replaced = old.filter((row) => !reused.has(row.name)).map(({ name }) => name);
     if (fresh.length === 0) return replaced;
     await writer.finish();
+    const puts: SnapshotInput[] = [];
     for (const [i, { layer, listing }] of fresh.entries())
-      await putKept(shop, lineage, layer, listing, i === fresh.length - 1 ? replaced : []);
+      puts.push(await putKept(shop, lineage, layer, listing, i === fresh.length - 1 ? replaced : []));
+    await settlePut(shop, puts);
+    for (const [i, { listing }] of fresh.entries()) await takeKept(shop, lineage, puts[i], listing);
     return replaced;
   } finally {
     writer.close();
@@ -94,13 +97,13 @@ async function putKept(
   layer: ListingWriter,
   listing: ListingRoot,
   replaces: string[],
-): Promise<void> {
+): Promise<SnapshotInput> {
   const { catalog } = shop;
   const head = catalog.snapshots.sources().find(({ id }) => id === lineage);
   if (head === undefined) throw new Error(`no lineage ${lineage}`);
   const now = currentTime();
   const { files, dirs, bytes } = layer.counts;
-  const input = await putSnapshot(
+  return putSnapshot(
     shop,
     {
       source: head.name,
@@ -112,7 +115,6 @@ async function putKept(
       time: now,
       mode: 'soft',
       kind: 'kept',
-      pending: false,
       listing,
     },
     {
@@ -125,6 +127,11 @@ async function putKept(
       partial: true,
     },
   );
+}
+
+/** Takes a kept snapshot into the catalog. */
+async function takeKept(shop: Workshop, lineage: SourceId, input: SnapshotInput, listing: ListingRoot): Promise<void> {
+  const { catalog } = shop;
   const segments: Uint8Array[] = [];
   await withReader(shop, async (reader) => {
     for await (const { id } of listingSegments(listing, reader)) segments.push(await reader.read('listing', id));

@@ -1,7 +1,7 @@
 import { BLOB_ID_LENGTH } from '../../crypto/blob-id.js';
 import { ExitCode, FormatError, UserError } from '../../errors.js';
 import { decodeChunkListNode, holeLength } from '../../format/chunk-list.js';
-import { decodeListingNode } from '../../format/listing.js';
+import { decodeListingNode, type ListingRoot } from '../../format/listing.js';
 import { decodeSegment } from '../../format/segment.js';
 import { objectPath } from '../../store/index.js';
 import type { BlobIndex } from '../blob-index.js';
@@ -50,6 +50,16 @@ export class LiveBlobs {
     return live;
   }
 
+  /**
+   * The same for some listings alone.
+   * @throws FormatError or UserError when one cannot be read
+   */
+  static async of(shop: Workshop, index: BlobIndex, listings: readonly ListingRoot[]): Promise<LiveBlobs> {
+    const live = new LiveBlobs(shop, index);
+    for (const { id, depth } of listings) await live.markListing(id, depth, 'once');
+    return live;
+  }
+
   private async markSnapshots(): Promise<void> {
     const { catalog, context } = this.shop;
     for (const row of catalog.snapshots.all()) {
@@ -58,7 +68,10 @@ export class LiveBlobs {
       if (listing === undefined) continue;
       try {
         // The catalog holds the entries of what is applied; of anything else the segments have to be read.
-        await this.markListing(listing.id, listing.depth, !row.applied);
+        const missing = this.missing;
+        await this.markListing(listing.id, listing.depth, row.applied ? 'never' : 'always');
+        // What a pending snapshot lacks, its writer has still to put.
+        if (row.state === 'pending') this.missing = missing;
       } catch (error) {
         if (!(error instanceof FormatError || error instanceof UserError)) throw error;
         // A foreign snapshot may refer to anything; it is kept as far as it goes.
@@ -68,24 +81,26 @@ export class LiveBlobs {
         }
         throw new UserError(
           ExitCode.failed,
-          `cannot tell what snapshot ${row.name.slice(0, 8)} of ${row.sourceName} needs, so nothing is pruned, ${objectPath('snapshots', row.name)} (${error.message}); run 'backup-ninja check --repair', or forget the snapshot`,
+          `cannot tell what snapshot ${row.name.slice(0, 8)} of ${row.sourceName} needs, so nothing is pruned, ${objectPath('snapshots', row.name)} (${error.message}); ${row.state === 'pending' ? `its run was not completed: back up ${row.sourceName} where it was made, or forget the snapshot` : `run 'backup-ninja check --repair', or forget the snapshot`}`,
           { cause: error },
         );
       }
     }
   }
 
-  private async markListing(id: Uint8Array, depth: number, withContents: boolean): Promise<void> {
+  /** @param contents whether those of the entries are marked: of nodes met before `once` does not do so again */
+  private async markListing(id: Uint8Array, depth: number, contents: 'never' | 'once' | 'always'): Promise<void> {
     const isNew = this.mark(id, 0);
+    if (!isNew && contents === 'once') return;
     if (depth > 0) {
-      if (!isNew && !withContents) return;
+      if (!isNew && contents === 'never') return;
       const bytes = await this.readUnlessGivenUp('listing', id);
       if (bytes === undefined) return;
       const node = decodeListingNode(bytes);
-      for (const child of node.children) await this.markListing(child.id, depth - 1, withContents);
+      for (const child of node.children) await this.markListing(child.id, depth - 1, contents);
       return;
     }
-    if (!withContents) return;
+    if (contents === 'never') return;
     const bytes = await this.readUnlessGivenUp('listing', id);
     if (bytes === undefined) return;
     const segment = decodeSegment(bytes);

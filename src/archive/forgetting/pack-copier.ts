@@ -4,7 +4,7 @@ import { ID_LENGTH } from '../../format/entry.js';
 import { type ObjectCipher, ObjectKind, openSeal } from '../../format/object.js';
 import { decodeDirectory, FRAME_OVERHEAD, type FrameInfo, PACK_HEADER_LENGTH } from '../../format/pack.js';
 import { Compressor, decompress } from '../../format/zstd.js';
-import { objectPath } from '../../store/index.js';
+import { isMissing, objectPath } from '../../store/index.js';
 import type { BlobIndex } from '../blob-index.js';
 import { FRAME_TARGET, FrameBuilder } from '../ingest/frame-builder.js';
 import {
@@ -121,7 +121,7 @@ export class PackCopier {
       opened = await source.open(info, number);
       plain = info.raw ? opened : decompress(opened, info.plainLength);
     } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
+      if (!isLoss(error)) throw error;
     }
     if (plain !== undefined && opened !== undefined && isWhole && this.areRight(plain, info, ids, lengths)) {
       const from = info.firstBlob;
@@ -169,7 +169,7 @@ export class PackCopier {
         const bytes = plain.subarray(at, at + lengths[place.blob]);
         if (this.isRight(bytes, id, 0)) return bytes.slice();
       } catch (error) {
-        if (!(error instanceof FormatError)) throw error;
+        if (!isLoss(error)) throw error;
       }
     }
     this.lost.push(Buffer.from(id).toString('hex'));
@@ -265,6 +265,11 @@ class PackSource {
     );
     return this.cipher.open(number, await this.shop.store.readRange(path, info.offset, info.length));
   }
+}
+
+/** Damage, or a pack that another run has deleted meanwhile. */
+function isLoss(error: unknown): boolean {
+  return error instanceof FormatError || isMissing(error);
 }
 
 /** How many bytes of a frame are those of some of its blobs, as if they compressed alike. */

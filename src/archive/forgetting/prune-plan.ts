@@ -113,7 +113,9 @@ function elect(
   });
   const rank = (number: number): number => {
     const at = packAt(index, number);
-    const row = rows.get(index.packs[at].number)!;
+    const row = rows.get(index.packs[at].number);
+    // This very run has deleted it.
+    if (row === undefined) return -1;
     const share = index.packs[at].blobs === 0 ? 0 : needed[at] / (index.packs[at].blobs + 1);
     return (
       (rules.isDoomed(row) ? 0 : 8) + (rules.suspect.has(row.name) ? 0 : 4) + (rules.isAssured(row) ? 2 : 0) + share

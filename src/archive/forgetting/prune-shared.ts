@@ -7,19 +7,11 @@ import { BlobIndex, indexFile, readable } from '../blob-index.js';
 import { reconcile } from '../reconcile.js';
 import type { PruneOptions } from '../types.js';
 import { currentTime, dropLeftovers } from './drop.js';
-import { dropIndexes, indexPacks, renewIndexes } from './indexes.js';
+import { dropIndexes, renewIndexes } from './indexes.js';
 import { LiveBlobs } from './live-blobs.js';
-import { PackCopier } from './pack-copier.js';
-import { BlobState, type PackUse, planPrune } from './prune-plan.js';
-import {
-  clearForced,
-  dropSetAside,
-  forcedPacks,
-  isOpened,
-  type Pruned,
-  refuseUnreadable,
-  warnOfMissing,
-} from './prune-run.js';
+import { type PackUse, planPrune } from './prune-plan.js';
+import { clearForced, dropSetAside, forcedPacks, type Pruned, refuseUnreadable, warnOfMissing } from './prune-run.js';
+import { mayRelyOn, rescue } from './rescue.js';
 import { adoptStrangePacks } from './strange-packs.js';
 import type { Workshop } from './workshop.js';
 
@@ -91,84 +83,16 @@ async function carryOut(
   doomed: ReadonlySet<string>,
 ): Promise<Pruned> {
   const { catalog, store, context } = shop;
-  const uses: PackUse[] = [];
-  const firsts = new Map(index.packs.map((pack) => [pack.number, pack.first]));
-  const states = new Uint8Array(live.flags.length);
-  const safe = safeBlobs(shop, index, doomed);
-  for (const { directory, ...row } of catalog.packs.directories()) {
-    const first = firsts.get(row.number);
-    if (first === undefined || !due.has(row.name)) continue;
-    uses.push({
-      row,
-      first,
-      live: 0,
-      unused: 0,
-      hasSpare: false,
-      hasLive: claimUnsafe(index, live, safe, states, first, directory),
-    });
-  }
-  const going: PackUse[] = [];
-  for (const kind of ['data', 'meta'] as const) {
-    const copier = new PackCopier(shop, index, kind);
-    try {
-      for (const use of uses.filter(({ row }) => row.kind === kind))
-        if (!use.hasLive || (await copier.copy(use, states))) going.push(use);
-        else context.attention(`damaged, so it stays: ${objectPath('packs', use.row.name)}`);
-      await copier.finish();
-    } catch (error) {
-      await copier.abandon();
-      throw error;
-    }
-    await indexPacks(
-      shop,
-      copier.written.map(({ name }) => name),
-    );
-  }
-  for (const { row } of going) await store.delete(objectPath('packs', row.name));
-  catalog.packs.remove(going.map(({ row }) => row.name));
+  const { untouched, copied, damaged } = await rescue(shop, index, live, {
+    from: (row) => due.has(row.name),
+    isSafe: (row) => !doomed.has(row.name) && mayRelyOn(shop, row),
+  });
+  for (const { name } of damaged) context.attention(`damaged, so it stays: ${objectPath('packs', name)}`);
+  const going = [...untouched, ...copied];
+  for (const { name } of going) await store.delete(objectPath('packs', name));
+  catalog.packs.remove(going.map(({ name }) => name));
   const dropped = await dropSetAside(shop, due);
-  return {
-    packsDeleted: going.filter(({ hasLive }) => !hasLive).length + dropped.length,
-    packsRewritten: going.filter(({ hasLive }) => hasLive).length,
-  };
-}
-
-/** By number, first copies only: 1 for what lies in a pack that is not doomed and has been opened. */
-function safeBlobs(shop: Workshop, index: BlobIndex, doomed: ReadonlySet<string>): Uint8Array {
-  const safe = new Uint8Array(index.claims.shared.known);
-  const known = new Set(index.packs.map(({ number }) => number));
-  for (const { directory, ...row } of shop.catalog.packs.directories()) {
-    if (!known.has(row.number) || doomed.has(row.name) || !mayRelyOn(shop, row)) continue;
-    const { ids, lengths } = decodeDirectory(directory);
-    for (let blob = 0; blob < lengths.length; blob++) safe[index.claims.find(ids, blob * ID_LENGTH)] = 1;
-  }
-  return safe;
-}
-
-/** What a full key wrote itself need not be opened again. */
-function mayRelyOn({ reconciled }: Workshop, row: PackRow): boolean {
-  return isOpened(row) || reconciled.trust.countsAsFull(row.writer, row.name);
-}
-
-/** Marks blobs of a pack that are needed and nowhere safe as live, and from now on safe. Returns whether there are any. */
-function claimUnsafe(
-  index: BlobIndex,
-  live: LiveBlobs,
-  safe: Uint8Array,
-  states: Uint8Array,
-  first: number,
-  directory: Uint8Array,
-): boolean {
-  const { ids, lengths } = decodeDirectory(directory);
-  let any = false;
-  for (let blob = 0; blob < lengths.length; blob++) {
-    const known = index.claims.find(ids, blob * ID_LENGTH);
-    if (live.flags[known] !== 1 || safe[known] === 1) continue;
-    states[first + blob] = BlobState.live;
-    safe[known] = 1;
-    any = true;
-  }
-  return any;
+  return { packsDeleted: untouched.length + dropped.length, packsRewritten: copied.length };
 }
 
 function holdsLive(shop: Workshop, index: BlobIndex, live: LiveBlobs, name: string): boolean {

@@ -8,7 +8,7 @@ import { snapshotBody } from '../reconcile.js';
 import { currentTime } from './drop.js';
 import { type CutListing, cutListing } from './listing-writer.js';
 import { type MetadataWriter, withReader } from './metadata-writer.js';
-import { putSnapshot } from './put-snapshot.js';
+import { putSnapshot, settlePut } from './put-snapshot.js';
 import type { Workshop } from './workshop.js';
 
 /** A snapshot with its listing without some paths. */
@@ -37,7 +37,7 @@ export function cutSnapshots(
 
 /**
  * Puts copies of snapshots with their cut listings in the place of the originals. Each copy keeps time, sequence and
- * tags, and names what it replaces: from the moment it is there, the original does not count. That is recorded before
+ * tags, and names what it replaces: from the moment it counts, the original does not. That is recorded before
  * the originals are deleted.
  * @param cuts of one lineage, by sequence; their listings must be durable
  */
@@ -56,6 +56,10 @@ export async function replaceSnapshots(
     renamed.set(row.name, copy.name);
     pairs.push({ old: row.name, copy });
   }
+  await settlePut(
+    shop,
+    pairs.map(({ copy }) => copy),
+  );
   const record = sealRecord(keyring, {
     type: 'replaced',
     time: currentTime(),
@@ -100,7 +104,6 @@ function putCopy(
       time: row.time,
       mode: row.mode,
       kind: row.kind,
-      pending: false,
       listing: cut.listing,
     },
     {

@@ -4,6 +4,7 @@ import { rfc3339 } from '../../report/time.js';
 import { type Context, notConfirmed } from '../context.js';
 import { pathOf } from '../past.js';
 import { openRepository, type Repository } from '../repository.js';
+import { isShared, leftPending } from '../settle-shared.js';
 import type { ForgetResult, ForgettingOptions, LostVersion } from '../types.js';
 import { currentTime, dropLeftovers, recordReceipts } from './drop.js';
 import { prunePacks } from './prune-packs.js';
@@ -82,6 +83,7 @@ async function execute<P>(
   }
   await recordReceipts(shop);
   await dropLeftovers(shop);
+  if (isShared(shop)) await leftPending(shop, undefined);
   await verb.act(shop, plan);
   const pruned = options.prune
     ? await prunePacks(shop, { maxUnused: DEFAULT_UNUSED })

@@ -20,6 +20,8 @@ export interface Workshop {
   keyring: Keyring;
   catalog: Catalog;
   reconciled: Reconciled;
+  /** Names of the packs that what is put into a shared store may rely on, once some of it has been settled. */
+  relied?: Set<string>;
   /** Nothing that is done here lasts. */
   isRehearsal: boolean;
 }

@@ -4,12 +4,12 @@ import type { Context } from '../../../src/archive/context.js';
 import { loadConfig } from '../../../src/config/load.js';
 
 /** A context for the config in a folder, with its key file. */
-export async function contextOf(folder: string): Promise<Context> {
+export async function contextOf(folder: string, file = 'config.json'): Promise<Context> {
   const silent = () => {};
-  const config = await loadConfig(join(folder, 'config.json'));
+  const config = await loadConfig(join(folder, file));
   return {
     config,
-    configFile: join(folder, 'config.json'),
+    configFile: join(folder, file),
     report: { start: silent, progress: silent, note: silent, detail: silent, warn: silent, done: silent },
     signal: new AbortController().signal,
     waitLock: 0,
