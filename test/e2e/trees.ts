@@ -105,7 +105,7 @@ export function strangeTree(root: string, asRoot = isRoot): void {
   fs.symlinkSync('..', at('links/up'));
   const links = openDirectory(fromDisplay(at('links')));
   symlinkAt(bytes(0xff, 0x2f, 0xfe), links, 'not utf-8');
-  symlinkAt('long/'.repeat(800), links, 'long');
+  symlinkAt('long/'.repeat(819), links, 'long');
   setTimesAt(links, 'relative', 1_000_000_000, 123_456_789);
   write('links/hard one', 'one file, three names');
   linkAt(links, 'hard one', links, 'hard two');
@@ -155,6 +155,7 @@ export function strangeTree(root: string, asRoot = isRoot): void {
       );
       setXattrAt(attributes, 'file', 'system.posix_acl_access', acl(6));
       setXattrAt(attributes, 'folder', 'system.posix_acl_default', acl(7));
+      setXattrAt(attributes, 'folder', 'system.posix_acl_access', acl(5));
     }
   }
   closeFd(attributes);
@@ -166,6 +167,7 @@ export function strangeTree(root: string, asRoot = isRoot): void {
     ['before 1970', -86_400 * 365, 987_654_321],
     ['epoch', 0, 0],
     ['after 2038', 5_000_000_000, 500],
+    ['far away', 15_000_000_000, 500_000_000],
     ['soon', Math.floor(Date.now() / 1000) + 3 * 86_400, 7],
   ];
   for (const [name] of times) write(`times/${name}`);
