@@ -183,7 +183,7 @@ test('what is looked for in SQLite never hides what the glob matches', async () 
       const expected = unique.filter((key) => (plain ? text(key) === glob : matches(text(key))));
       expect([...catalog.query.find(glob, { source: 'host', all: true })].map(({ key }) => key)).toEqual(expected);
     }),
-    { numRuns: 200 },
+    { numRuns: 200, examples: [[['?', '('], false]] },
   );
   catalog.close();
 });

@@ -64,12 +64,11 @@ function escapeGlob(text: string): string {
 }
 
 function matcherOf(glob: string): (text: ByteString) => boolean {
-  if (!SPECIAL.test(glob)) {
-    const exact = fromDisplay(glob);
-    return (text) => text === exact;
-  }
+  const exact = fromDisplay(glob);
+  if (!SPECIAL.test(glob)) return (text) => text === exact;
   const expression = picomatch.makeRe(glob, OPTIONS);
-  return (text) => expression.test(toDisplay(text));
+  // A name may have such characters in it, and as a glob be none at all, such as `a?(1`.
+  return (text) => text === exact || expression.test(toDisplay(text));
 }
 
 /** Names repeat a lot, and one regular expression costs as much as ten look-ups. */
