@@ -1,5 +1,6 @@
 import { FormatError } from '../errors.js';
-import { decode, encode } from './cbor.js';
+import { decode } from './cbor.js';
+import { encodeColumns } from './column-map.js';
 import { clampSeconds, type Entry, EntryType, ID_LENGTH } from './entry.js';
 import { writeKey } from './path-keys.js';
 import { type RareColumns, writeRareFields } from './rare-fields.js';
@@ -67,7 +68,7 @@ export function encodeSegment(entries: readonly Entry[]): Uint8Array {
   }
   if (users.size > 0) rare.users = [...users].sort((a, b) => a[0] - b[0]);
   if (groups.size > 0) rare.groups = [...groups].sort((a, b) => a[0] - b[0]);
-  return encode({
+  return encodeColumns<SegmentColumns>({
     ...rare,
     n: entries.length,
     key: w.key.take(),
@@ -81,7 +82,7 @@ export function encodeSegment(entries: readonly Entry[]): Uint8Array {
     ino: w.ino.take(),
     cut: w.cut.take(),
     ids: w.ids.take(),
-  } satisfies SegmentColumns);
+  });
 }
 
 /** Appends a time, its seconds as the difference to the one before; returns these seconds. */

@@ -1,6 +1,6 @@
 import type { ByteString } from '../../bytes.js';
 import type { ActiveSegment, Catalog, SourceId } from '../../catalog/index.js';
-import { decodeSegment, type Segment } from '../../format/segment.js';
+import { openSegment, type Segment } from '../../format/segment.js';
 
 /** Walks the active versions of a source in path-key order, segment by segment. */
 export class ActiveCursor {
@@ -36,7 +36,7 @@ export class ActiveCursor {
     do {
       if (this.pagePosition >= this.page.length) this.readPage();
       this.row = this.page[this.pagePosition++];
-      this.segment = this.row === undefined ? undefined : decodeSegment(this.row.bytes);
+      this.segment = this.row === undefined ? undefined : openSegment(this.row.bytes);
       this.position = 0;
     } while (this.segment !== undefined && this.segment.length === 0);
   }

@@ -1,0 +1,33 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { decode, encode } from '../../src/format/cbor.js';
+import { encodeColumns } from '../../src/format/column-map.js';
+
+const bytes = fc.oneof(
+  fc.uint8Array({ maxLength: 300 }),
+  fc.constantFrom(0, 23, 24, 255, 256, 65_535, 65_536).map((length) => new Uint8Array(length).fill(7)),
+);
+const value = fc.oneof(
+  { weight: 4, arbitrary: bytes },
+  fc.maxSafeInteger(),
+  fc.array(fc.tuple(fc.nat(), fc.string())),
+  fc.constant(undefined),
+);
+const name = fc.stringMatching(/^[a-z]{1,12}$/);
+
+test('columns are encoded as any map is', () => {
+  fc.assert(
+    fc.property(fc.dictionary(name, value, { maxKeys: 23, noNullPrototype: true }), (columns) => {
+      const encoded = encodeColumns(columns);
+      expect(Buffer.from(encoded)).toEqual(Buffer.from(encode(columns)));
+      expect(() => decode(encoded)).not.toThrow();
+    }),
+  );
+});
+
+test('what does not fit into the short forms is refused', () => {
+  expect(() => encodeColumns({ ['x'.repeat(24)]: 1 })).toThrow(RangeError);
+  expect(() => encodeColumns(Object.fromEntries(Array.from({ length: 24 }, (_, i) => [`c${i}`, i])))).toThrow(
+    RangeError,
+  );
+});
