@@ -8,7 +8,7 @@ import { type SnapshotBody, type SnapshotHeader, sealSnapshot } from '../format/
 import { lowerPriority, platformNotes, splitNs } from '../platform/index.js';
 import { jsonPath, pathItem } from '../report/json-path.js';
 import { rfc3339 } from '../report/time.js';
-import { pathOf, planRoots, type RootPlan, scan } from '../scan/index.js';
+import { pathOf, planRoots, type RootPlan, type ScanItem, scan } from '../scan/index.js';
 import { objectPath } from '../store/index.js';
 import { programName } from '../version.js';
 import { ActiveCursor } from './backup/active-cursor.js';
@@ -17,6 +17,7 @@ import { ListingBuilder } from './backup/listing-builder.js';
 import { type StillThere, stillThere } from './backup/missing-blobs.js';
 import { ReadQueue } from './backup/read-queue.js';
 import { BackupRun, type RunCounts } from './backup/run.js';
+import { scanInThread } from './backup/scan-thread.js';
 import type { Context } from './context.js';
 import { keepCopy } from './copies.js';
 import { hardRemove, requireHardRemove } from './forgetting/hard-remove.js';
@@ -28,6 +29,9 @@ import { openRepository, type Repository } from './repository.js';
 import { OWN_SOURCE, ownSource } from './select.js';
 import { dropPending, leftPending, settleShared } from './settle-shared.js';
 import type { BackupOptions, BackupResult } from './types.js';
+
+/** From how many entries of the snapshot before on the scan has a thread of its own. */
+const SCANNED_APART = 10_000;
 
 /** The event loop gets a turn this often while the scan goes on, milliseconds. */
 const TURN_EVERY = 25;
@@ -223,7 +227,7 @@ class Backup {
       queue: () => this.queueNow(),
     });
     for (const { path, message } of plan.problems) run.counts.errors.push({ path, message });
-    await this.scanInto(run, plan);
+    await this.scanInto(run, plan, lineage);
     if (active === undefined && plan.scan.rootsRead === 0 && plan.scan.roots.length > 0)
       throw new UserError(
         ExitCode.failed,
@@ -236,30 +240,39 @@ class Backup {
     return { run, listing: builder.finish(before) };
   }
 
-  private async scanInto(run: BackupRun, plan: RootPlan): Promise<void> {
+  private async scanInto(run: BackupRun, plan: RootPlan, lineage: Lineage): Promise<void> {
     const { report, signal } = this.context;
     report.start('backup');
     let turned = performance.now();
     let files = 0;
-    for (const item of scan(plan.scan)) {
-      if (item.kind === 'stdin') await this.readStdin(run, item.key);
-      else run.take(item);
-      if ((++files & 63) !== 0) continue;
-      while (this.queue !== undefined && (this.queue.full || run.congested)) {
-        await this.queue.room();
-        run.flush();
-      }
-      if (performance.now() - turned > TURN_EVERY) {
-        run.flush();
-        report.progress({ files, bytes: run.counts.bytesScanned });
-        await new Promise((resolve) => setImmediate(resolve));
-        signal.throwIfAborted();
-        turned = performance.now();
+    for await (const items of this.scanned(plan, lineage)) {
+      for (const item of items) {
+        if (item.kind === 'stdin') await this.readStdin(run, item.key);
+        else run.take(item);
+        if ((++files & 63) !== 0) continue;
+        while (this.queue !== undefined && (this.queue.full || run.congested)) {
+          await this.queue.room();
+          run.flush();
+        }
+        if (performance.now() - turned > TURN_EVERY) {
+          run.flush();
+          report.progress({ files, bytes: run.counts.bytesScanned });
+          await new Promise((resolve) => setImmediate(resolve));
+          signal.throwIfAborted();
+          turned = performance.now();
+        }
       }
     }
     await run.finish(async () => this.queue?.drain());
     signal.throwIfAborted();
     for (const { path, reason } of run.counts.skipped) report.note(`${toDisplay(pathOf(path))}: ${reason}`);
+  }
+
+  /** What is on disk. A thread of its own pays where there is much to compare it with. */
+  private scanned(plan: RootPlan, { head }: Lineage): AsyncIterable<ScanItem[]> | Iterable<ScanItem[]> {
+    const counts = head && snapshotBody(head)?.counts;
+    const entries = counts === undefined ? 0 : counts.files + counts.dirs;
+    return entries >= SCANNED_APART ? scanInThread(plan.scan) : oneByOne(scan(plan.scan));
   }
 
   /** Saves standard input as a file of this moment. */
@@ -392,6 +405,11 @@ class Backup {
     this.queue ??= new ReadQueue(this.ingestNow());
     return this.queue;
   }
+}
+
+/** Items one by one, as arrays. */
+function* oneByOne(items: Iterable<ScanItem>): Generator<ScanItem[], void, undefined> {
+  for (const item of items) yield [item];
 }
 
 /** Nanoseconds since 1970. The clock gives milliseconds; the rest comes from the steady timer, so that times differ. */

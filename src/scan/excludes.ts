@@ -27,27 +27,43 @@ interface Level {
  */
 export type Excludes = readonly Level[] | null;
 
+/** Where the rules of config and command line come from. */
+export interface RuleSources {
+  /** Patterns of the config's `exclude`. */
+  readonly exclude: readonly string[];
+  /** Its `exclude_file`s, with what they held when they were read. */
+  readonly files: readonly { readonly name: string; readonly text: ByteString }[];
+  /** Patterns of `--exclude`. */
+  readonly commandLine: readonly string[];
+}
+
 /** Rules of the command line and of the config, at the root of the file system. */
 export interface GlobalRules {
-  commandLine: RuleSet;
-  config: RuleSet;
+  readonly sources: RuleSources;
+  readonly commandLine: RuleSet;
+  readonly config: RuleSet;
 }
 
 /**
- * Reads the rules of config and command line.
- * @throws UserError (usage) when a file of patterns cannot be read: leaving it out would save what should not be saved.
+ * Reads the files of patterns that the config names.
+ * @throws UserError (usage) when one cannot be read: leaving it out would save what should not be saved.
  */
-export function globalRules(
+export function readRuleSources(
   exclude: readonly string[],
   files: readonly string[],
   commandLine: readonly string[],
-): GlobalRules {
+): RuleSources {
+  return { exclude, files: files.map((name) => ({ name, text: readPatterns(name) })), commandLine };
+}
+
+/** The rules of config and command line. */
+export function globalRules(sources: RuleSources): GlobalRules {
   const config = new RuleSet();
-  for (const file of files) addLines(config, readPatterns(file), file);
-  for (const [i, pattern] of exclude.entries()) config.add(fromDisplay(pattern), 'exclude', i + 1);
+  for (const { name, text } of sources.files) addLines(config, text, name);
+  for (const [i, pattern] of sources.exclude.entries()) config.add(fromDisplay(pattern), 'exclude', i + 1);
   const strongest = new RuleSet(true);
-  for (const [i, pattern] of commandLine.entries()) strongest.add(fromDisplay(pattern), '--exclude', i + 1);
-  return { commandLine: strongest, config };
+  for (const [i, pattern] of sources.commandLine.entries()) strongest.add(fromDisplay(pattern), '--exclude', i + 1);
+  return { sources, commandLine: strongest, config };
 }
 
 function readPatterns(file: string): ByteString {

@@ -6,6 +6,10 @@ import type { Rule } from './rules.js';
 
 const TWO_32 = 0x1_0000_0000;
 
+/** How many numbers there are of an entry. */
+export const FACTS = 15;
+const scratch = new Float64Array(FACTS);
+
 const ENTRY_TYPE: (EntryType | undefined)[] = [];
 ENTRY_TYPE[FileType.directory] = EntryType.dir;
 ENTRY_TYPE[FileType.file] = EntryType.file;
@@ -47,26 +51,70 @@ export class ScanEntry {
   /** Target of a symlink. */
   readonly target: ByteString | undefined;
 
-  constructor(key: ByteString, stat: StatBuffer, mountKey: ByteString, target: ByteString | undefined) {
-    const type = stat.type;
+  /**
+   * @param facts numbers as `writeFacts` puts them
+   * @param at where they begin
+   */
+  constructor(key: ByteString, facts: Float64Array, at: number, mountKey: ByteString, target: ByteString | undefined) {
     this.key = key;
-    this.type = ENTRY_TYPE[type] ?? EntryType.fifo;
-    this.mode = stat.perm;
-    this.uid = stat.uid;
-    this.gid = stat.gid;
-    this.size = type === FileType.file ? stat.size : 0;
-    this.mtimeSec = clampSeconds(stat.mtimeSec);
-    this.mtimeNsec = stat.mtimeNsec;
-    this.ctimeSec = clampSeconds(stat.ctimeSec);
-    this.ctimeNsec = stat.ctimeNsec;
-    this.ino = inodeOf(stat);
-    this.dev = deviceOf(stat);
-    this.nlink = stat.nlink;
-    this.blocks = stat.blocks;
-    this.rdevMajor = stat.rdevMajor;
-    this.rdevMinor = stat.rdevMinor;
+    this.type = facts[at] as EntryType;
+    this.mode = facts[at + 1];
+    this.uid = facts[at + 2];
+    this.gid = facts[at + 3];
+    this.size = facts[at + 4];
+    this.mtimeSec = facts[at + 5];
+    this.mtimeNsec = facts[at + 6];
+    this.ctimeSec = facts[at + 7];
+    this.ctimeNsec = facts[at + 8];
+    this.ino = facts[at + 9];
+    this.dev = facts[at + 10];
+    this.nlink = facts[at + 11];
+    this.blocks = facts[at + 12];
+    this.rdevMajor = facts[at + 13];
+    this.rdevMinor = facts[at + 14];
     this.mountKey = mountKey;
     this.target = target;
+  }
+
+  /** What the file system says of a path. */
+  static of(key: ByteString, stat: StatBuffer, mountKey: ByteString, target: ByteString | undefined): ScanEntry {
+    const type = stat.type;
+    const facts = scratch;
+    facts[0] = ENTRY_TYPE[type] ?? EntryType.fifo;
+    facts[1] = stat.perm;
+    facts[2] = stat.uid;
+    facts[3] = stat.gid;
+    facts[4] = type === FileType.file ? stat.size : 0;
+    facts[5] = clampSeconds(stat.mtimeSec);
+    facts[6] = stat.mtimeNsec;
+    facts[7] = clampSeconds(stat.ctimeSec);
+    facts[8] = stat.ctimeNsec;
+    facts[9] = inodeOf(stat);
+    facts[10] = deviceOf(stat);
+    facts[11] = stat.nlink;
+    facts[12] = stat.blocks;
+    facts[13] = stat.rdevMajor;
+    facts[14] = stat.rdevMinor;
+    return new ScanEntry(key, facts, 0, mountKey, target);
+  }
+
+  /** Writes what the constructor takes again. */
+  writeFacts(facts: Float64Array, at: number): void {
+    facts[at] = this.type;
+    facts[at + 1] = this.mode;
+    facts[at + 2] = this.uid;
+    facts[at + 3] = this.gid;
+    facts[at + 4] = this.size;
+    facts[at + 5] = this.mtimeSec;
+    facts[at + 6] = this.mtimeNsec;
+    facts[at + 7] = this.ctimeSec;
+    facts[at + 8] = this.ctimeNsec;
+    facts[at + 9] = this.ino;
+    facts[at + 10] = this.dev;
+    facts[at + 11] = this.nlink;
+    facts[at + 12] = this.blocks;
+    facts[at + 13] = this.rdevMajor;
+    facts[at + 14] = this.rdevMinor;
   }
 
   /** The absolute path. */

@@ -14,8 +14,11 @@ export class OwnFiles {
   /** Whether something other than directories is among them, so that every file has to be looked at. */
   readonly hasFiles: boolean = false;
 
+  readonly paths: readonly ByteString[];
+
   /** @param paths absolute paths of files and directories; they need not exist. */
   constructor(paths: readonly ByteString[]) {
+    this.paths = paths;
     const stat = new StatBuffer();
     for (const path of paths) {
       const key = keyOf(path);

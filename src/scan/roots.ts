@@ -10,7 +10,7 @@ import {
   rootPath,
   wouldExpandTo,
 } from './candidates.js';
-import { type GlobalRules, globalRules } from './excludes.js';
+import { type GlobalRules, globalRules, readRuleSources } from './excludes.js';
 import { isGlob } from './glob.js';
 import { deviceOf } from './items.js';
 import { afterSubtree, ancestorsOf, isWithin, keyOf, pathOf } from './keys.js';
@@ -78,7 +78,7 @@ export interface RootPlan {
  */
 export async function planRoots(options: PlanOptions): Promise<RootPlan> {
   const { config } = options;
-  const rules = globalRules(config.exclude, config.excludeFiles, options.exclude);
+  const rules = globalRules(readRuleSources(config.exclude, config.excludeFiles, options.exclude));
   const isPartial = options.roots.length > 0 || options.filesFrom !== undefined || options.stdin !== undefined;
   const plan = new Planning(options, rules, isPartial);
   if (isPartial) plan.planArguments();

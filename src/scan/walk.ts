@@ -183,7 +183,7 @@ class Walker {
     }
     // A single file can be a mount, too.
     const mountKey = stat.nlink > 1 && frame.isCrossing(stat) ? key : frame.mountKey;
-    const entry = new ScanEntry(key, stat, mountKey, target);
+    const entry = ScanEntry.of(key, stat, mountKey, target);
     if (root === undefined && !frame.hasRoots) return entry;
     if (root !== undefined) plan.rootsRead++;
     this.#queue.push(entry);
@@ -210,7 +210,7 @@ class Walker {
       if (fd >= 0) closeFd(fd);
       if (!last && isChange(error)) return CHANGED;
       const reason = `cannot be read: ${reasonOf(error)}`;
-      this.#queue.push(new ScanEntry(key, stat, frame.placeOf(stat, key).mountKey, undefined));
+      this.#queue.push(ScanEntry.of(key, stat, frame.placeOf(stat, key).mountKey, undefined));
       const gap: Gap = { from: key, end: afterSubtree(key), reason, error: true, root: root !== undefined };
       this.#ways.from(key, frame.placeOf(stat, key), gap);
       return undefined;
@@ -226,7 +226,7 @@ class Walker {
       plan.rootsRead++;
     }
     const place = frame.placeOf(stat, key);
-    const entry = new ScanEntry(key, stat, place.mountKey, undefined);
+    const entry = ScanEntry.of(key, stat, place.mountKey, undefined);
     const isCache = plan.excludeCaches && findName(entries, CACHE_TAG) >= 0 && hasCacheTag(fd);
     if (isCache) {
       this.#queue.push(entry);
@@ -297,7 +297,7 @@ class Walker {
 
   #skip(frame: Frame, key: ByteString, reason: string, root: ScanRoot | undefined): undefined {
     const place = frame.placeOf(this.#stat, key);
-    this.#queue.push(new ScanEntry(key, this.#stat, place.mountKey, undefined));
+    this.#queue.push(ScanEntry.of(key, this.#stat, place.mountKey, undefined));
     this.#queue.push({ kind: root === undefined ? 'skipped' : 'failed', key, reason });
     this.#ways.from(key, place, null);
   }

@@ -99,7 +99,7 @@ export class Ways {
       return;
     }
     const where = place.placeOf(this.#stat, key);
-    if (key !== '' || osKind === 'posix') this.#give(new ScanEntry(key, this.#stat, where.mountKey, undefined));
+    if (key !== '' || osKind === 'posix') this.#give(ScanEntry.of(key, this.#stat, where.mountKey, undefined));
     this.from(key, where, gap, ownsGap);
   }
 

@@ -1,0 +1,30 @@
+// Puts the program and its threads' entries into a few files: hundreds of small modules would cost each start a third of
+// a second. The compiled modules stay beside them, for use as a library.
+import { readdirSync, rmSync } from 'node:fs';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
+
+const dist = fileURLToPath(new URL('../dist/', import.meta.url));
+const workers = readdirSync(`${dist}workers`).filter((name) => name.endsWith('.js'));
+
+rmSync(`${dist}src/bundled`, { recursive: true, force: true });
+const bundle = await rolldown({
+  cwd: dist,
+  input: {
+    'src/cli/main': `${dist}src/cli/main.js`,
+    ...Object.fromEntries(workers.map((name) => [`workers/${basename(name, '.js')}`, `${dist}workers/${name}`])),
+  },
+  platform: 'node',
+  tsconfig: false,
+  // What brings native code, or files of its own that it looks for.
+  external: [/^(better-sqlite3|zstd-napi|koffi|piscina)(\/|$)/],
+});
+await bundle.write({
+  dir: dist,
+  format: 'esm',
+  entryFileNames: '[name].js',
+  // As deep as the modules in it were, which look for files of the package.
+  chunkFileNames: 'src/bundled/[name].js',
+});
+await bundle.close();

@@ -1,0 +1,65 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { scanInThread } from '../../../src/archive/backup/scan-thread.js';
+import { fromDisplay } from '../../../src/bytes.js';
+import { planRoots, type RootPlan, type ScanItem, scan } from '../../../src/scan/index.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'bn-scan-thread-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+beforeAll(() => {
+  for (let d = 0; d < 60; d++) {
+    const path = join(folder, 'tree', `d${d}`);
+    mkdirSync(path, { recursive: true });
+    for (let f = 0; f < 50; f++) writeFileSync(join(path, `file ${f}`), `${f}`);
+    symlinkSync(`../d${d}`, join(path, 'link'));
+  }
+  writeFileSync(join(folder, 'tree/d3/.backupninjaignore'), 'file 1*\n');
+  writeFileSync(join(folder, 'rules'), 'd7/\n');
+  mkdirSync(join(folder, 'tree/own'));
+  mkdirSync(join(folder, 'empty'));
+});
+
+function plan(): Promise<RootPlan> {
+  return planRoots({
+    config: {
+      backupRoots: [join(folder, 'tree'), join(folder, 'empty'), join(folder, 'missing')],
+      exclude: ['d5'],
+      excludeFiles: [join(folder, 'rules')],
+      excludeCaches: true,
+      excludeLargerThan: undefined,
+      oneFileSystem: false,
+    },
+    roots: [],
+    exclude: ['*49'],
+    acceptEmpty: [],
+    previousRoots: [],
+    hasEntries: (key) => key.endsWith('empty'),
+    neverSaved: [fromDisplay(join(folder, 'tree/own'))],
+    confirm: async () => true,
+  });
+}
+
+async function scanned(batches: AsyncIterable<ScanItem[]>): Promise<ScanItem[]> {
+  const items: ScanItem[] = [];
+  for await (const batch of batches) items.push(...batch);
+  return items;
+}
+
+test('a thread of its own finds what a scan on this thread finds', async () => {
+  const here = (await plan()).scan;
+  const apart = (await plan()).scan;
+  const expected = [...scan(here)];
+  expect(expected.length).toBeGreaterThan(2500);
+  expect(await scanned(scanInThread(apart))).toEqual(expected);
+  expect(apart.rootsRead).toBe(here.rootsRead);
+  expect(expected.filter(({ kind }) => kind === 'keep')).toHaveLength(2);
+});
+
+test('who has seen enough leaves no thread behind', async () => {
+  for await (const items of scanInThread((await plan()).scan)) {
+    expect(items.length).toBeGreaterThan(0);
+    break;
+  }
+});
