@@ -8,7 +8,9 @@ import { Db } from './database.js';
 const PAGE_SIZE = 8192;
 
 const BUSY_TIMEOUT_MS = 10_000;
-const CACHE_KIB = 64 * 1024;
+/** Page cache of a catalog in use, and of one that is built at one go. */
+const CACHE_KIB = 16 * 1024;
+const BUILD_CACHE_KIB = 64 * 1024;
 /** The log is cut back to this after a checkpoint. */
 const LOG_LIMIT = 32 * 1024 * 1024;
 /** Pages in the log before a commit moves them into the database. */
@@ -64,7 +66,7 @@ export function openForBuilding(path: string, pageSize = PAGE_SIZE): Db {
   raw.pragma('synchronous = OFF');
   raw.pragma('locking_mode = EXCLUSIVE');
   raw.pragma('foreign_keys = ON');
-  raw.pragma(`cache_size = -${CACHE_KIB}`);
+  raw.pragma(`cache_size = -${BUILD_CACHE_KIB}`);
   return new Db(raw);
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { ExitCode, UserError } from '../errors.js';
+import { keepHeapsSmall } from '../platform/memory.js';
 import { version } from '../version.js';
 import { processArguments } from './arguments.js';
 import { describeFailure, stackOf } from './failure.js';
@@ -13,6 +14,7 @@ if (args[0] === '--version' || args[0] === '-V') {
 }
 
 async function main(): Promise<void> {
+  keepHeapsSmall();
   const stop = new AbortController();
   const interrupt = (signal: NodeJS.Signals) => {
     if (stop.signal.aborted) process.exit(ExitCode.interrupted);

@@ -11,7 +11,7 @@ const EXTENT = 4 * 1024 * 1024;
 const GAP = 128 * 1024;
 
 /** Bytes of opened frames that are kept, since other units of the same or the next tasks may need them too. */
-export const CACHE_BYTES = 24 * 1024 * 1024;
+export const CACHE_BYTES = 8 * 1024 * 1024;
 const CIPHERS = 256;
 
 /** A frame that cannot be had. */
