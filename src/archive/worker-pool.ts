@@ -1,4 +1,5 @@
 import { Piscina } from 'piscina';
+import { giveBuffersBack, keepHeapsSmall } from '../platform/index.js';
 import { carriedError } from './worker-errors.js';
 import { workerFile } from './worker-file.js';
 
@@ -30,6 +31,7 @@ export interface ThreadPoolOptions {
  */
 export function startThreads(name: string, setup: unknown, options: ThreadPoolOptions): ThreadPool {
   const { threads, atOnce, heapMb } = options;
+  giveBuffersBack();
   const piscina = new Piscina({
     filename: workerFile(name),
     workerData: setup,
@@ -49,6 +51,7 @@ export function startThreads(name: string, setup: unknown, options: ThreadPoolOp
   piscina.on('error', (error) => {
     if (!closing) failure ??= error;
   });
+  for (const thread of piscina.threads) thread.once('online', keepHeapsSmall);
   const loaded = Promise.all(
     piscina.threads.map(
       (thread) =>

@@ -39,7 +39,7 @@ export {
   openForWriteAt,
   openParent,
 } from './open.js';
-export { keepHeapsSmall } from './memory.js';
+export { giveBuffersBack, keepHeapsSmall } from './memory.js';
 export { groupId, groupName, userId, userName } from './owners.js';
 export {
   baseName,

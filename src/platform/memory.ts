@@ -1,10 +1,26 @@
 import v8 from 'node:v8';
+import { isLinux } from './constants.js';
+import { libc } from './ffi.js';
 
 /**
  * Keeps the young generations of V8's heaps at their first size, 1 MiB, where they would grow to 48 MB in each thread:
- * runs here make much garbage and keep little of it. To be called before anything else.
+ * runs here make much garbage and keep little of it. To be called before anything else, and again for each thread that
+ * has come online: V8 sets the growth back to its default whenever it makes a heap.
  */
 export function keepHeapsSmall(): void {
-  v8.setFlagsFromString('--semi-space-growth-factor=1'); // this thread's, which has its limits already
-  v8.setFlagsFromString('--max-semi-space-size=1'); // those of threads that are started later
+  v8.setFlagsFromString('--semi-space-growth-factor=1');
+  v8.setFlagsFromString('--max-semi-space-size=1'); // of heaps that are made later
+  // What outlives a young generation of this size is often garbage soon after.
+  v8.setFlagsFromString('--heap-growing-percent=30');
+}
+
+const mallopt = isLinux ? libc('mallopt', 'int', ['int', 'int']) : () => null;
+const M_MMAP_THRESHOLD = -3;
+
+/**
+ * Has glibc give the memory of large buffers back to the system when they are freed. It would raise the size from which
+ * on it does so to 32 MiB by itself, and keep what is smaller. Other libraries (musl's) do so anyway.
+ */
+export function giveBuffersBack(): void {
+  mallopt()?.(M_MMAP_THRESHOLD, 128 * 1024);
 }

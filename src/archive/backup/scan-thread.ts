@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { keepHeapsSmall } from '../../platform/index.js';
 import { orderOf, type ScanItem, type ScanOrder, type ScanPlan } from '../../scan/index.js';
 import { carriedError } from '../worker-errors.js';
 import { workerFile } from '../worker-file.js';
@@ -25,6 +26,7 @@ export async function* scanInThread(plan: ScanPlan): AsyncGenerator<ScanItem[], 
   const reader = new BatchReader(ring);
   const setup: ScanSetup = { ring, order: orderOf(plan) };
   const worker = new Worker(workerFile('scan'), { workerData: setup, trackUnmanagedFds: false });
+  worker.once('online', keepHeapsSmall);
   const messages = new Messages(worker);
   try {
     for (;;) {
