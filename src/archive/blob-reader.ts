@@ -5,6 +5,7 @@ import { ID_LENGTH } from '../format/entry.js';
 import { type ObjectCipher, ObjectKind, openSeal } from '../format/object.js';
 import { type FrameInfo, PACK_HEADER_LENGTH, type PackDirectory } from '../format/pack.js';
 import { decompress } from '../format/zstd.js';
+import { noteGarbage } from '../platform/index.js';
 import { type ObjectStore, objectPath } from '../store/index.js';
 import type { BlobIndex, BlobLocation } from './blob-index.js';
 
@@ -17,8 +18,9 @@ export class BlobReader {
   private readonly store: ObjectStore;
   private readonly keyring: Keyring;
   private readonly index: BlobIndex;
-  private readonly ciphers = new Map<string, ObjectCipher>();
-  private readonly frames = new Map<string, Uint8Array>();
+  // What is being read counts as read: many ask for blobs of one frame at once.
+  private readonly ciphers = new Map<string, Promise<ObjectCipher>>();
+  private readonly frames = new Map<string, Promise<Uint8Array>>();
 
   constructor(store: ObjectStore, keyring: Keyring, index: BlobIndex) {
     this.store = store;
@@ -58,34 +60,25 @@ export class BlobReader {
     return blob;
   }
 
-  private async frame(pack: string, number: number, info: FrameInfo): Promise<Uint8Array> {
-    const key = `${pack}/${number}`;
-    const known = this.frames.get(key);
-    if (known !== undefined) {
-      // Most recently used goes to the end.
-      this.frames.delete(key);
-      this.frames.set(key, known);
-      return known;
-    }
-    const cipher = await this.cipher(pack);
-    const sealed = await this.store.readRange(objectPath('packs', pack), info.offset, info.length);
-    const opened = cipher.open(number, sealed);
-    const plain = info.raw ? opened : decompress(opened, info.plainLength);
-    remember(this.frames, key, plain, CACHED_FRAMES);
-    return plain;
+  private frame(pack: string, number: number, info: FrameInfo): Promise<Uint8Array> {
+    return cached(this.frames, `${pack}/${number}`, CACHED_FRAMES, async () => {
+      const cipher = await this.cipher(pack);
+      const sealed = await this.store.readRange(objectPath('packs', pack), info.offset, info.length);
+      const opened = cipher.open(number, sealed);
+      noteGarbage(sealed.length + opened.length + info.plainLength);
+      return info.raw ? opened : decompress(opened, info.plainLength);
+    });
   }
 
-  private async cipher(pack: string): Promise<ObjectCipher> {
-    const known = this.ciphers.get(pack);
-    if (known !== undefined) return known;
-    const cipher = openSeal(
-      this.keyring,
-      await this.store.readRange(objectPath('packs', pack), 0, PACK_HEADER_LENGTH),
-      ObjectKind.pack,
-      ObjectKind.metaPack,
+  private cipher(pack: string): Promise<ObjectCipher> {
+    return cached(this.ciphers, pack, CACHED_CIPHERS, async () =>
+      openSeal(
+        this.keyring,
+        await this.store.readRange(objectPath('packs', pack), 0, PACK_HEADER_LENGTH),
+        ObjectKind.pack,
+        ObjectKind.metaPack,
+      ),
     );
-    remember(this.ciphers, pack, cipher, CACHED_CIPHERS);
-    return cipher;
   }
 }
 
@@ -102,13 +95,19 @@ export function frameOf(directory: PackDirectory, blob: number): FrameInfo {
   return frames[low];
 }
 
-/** Puts into a cache of limited size, dropping what went in first. */
-function remember<K, V>(cache: Map<K, V>, key: K, value: V, most: number): void {
-  if (cache.size >= most) {
+/** What a cache of limited size has, or what `make` gives. What was used least recently goes; failures are not kept. */
+function cached<V>(cache: Map<string, Promise<V>>, key: string, most: number, make: () => Promise<V>): Promise<V> {
+  const known = cache.get(key);
+  if (known === undefined && cache.size >= most) {
     const [oldest] = cache.keys();
     cache.delete(oldest);
   }
+  const value = known ?? make();
+  if (known === undefined) value.catch(() => cache.get(key) === value && cache.delete(key));
+  // What is used goes to the end.
+  cache.delete(key);
   cache.set(key, value);
+  return value;
 }
 
 function hex(id: Uint8Array): string {

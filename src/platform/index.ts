@@ -27,6 +27,7 @@ export { SystemError } from './error.js';
 export { nativeAvailable, platformNotes } from './ffi.js';
 export { adviseDontNeed, adviseSequential, nextData, nextHole, syncDirectory, syncFileSystem } from './file.js';
 export { type FileLock, type LockMode, lockFd, openLock, unlockFd } from './lock.js';
+export { giveBuffersBack, keepHeapsSmall, noteGarbage } from './memory.js';
 export { isPseudo, type Mount, mountOf, mountTable, PSEUDO_FILE_SYSTEMS } from './mounts.js';
 export {
   closeFd,
@@ -39,7 +40,6 @@ export {
   openForWriteAt,
   openParent,
 } from './open.js';
-export { giveBuffersBack, keepHeapsSmall } from './memory.js';
 export { groupId, groupName, userId, userName } from './owners.js';
 export {
   baseName,

@@ -1,4 +1,5 @@
 import v8 from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { isLinux } from './constants.js';
 import { libc } from './ffi.js';
 
@@ -23,4 +24,25 @@ const M_MMAP_THRESHOLD = -3;
  */
 export function giveBuffersBack(): void {
   mallopt()?.(M_MMAP_THRESHOLD, 128 * 1024);
+}
+
+/** Bytes of buffers that may become garbage before they are collected. */
+const MOST_GARBAGE = 32 * 1024 * 1024;
+let garbage = 0;
+let collect: (() => void) | undefined;
+
+/**
+ * To be told of buffers that will soon be garbage. V8 does not count them when it decides whether to collect: a thread
+ * with a small heap would keep a gigabyte of them.
+ */
+export function noteGarbage(bytes: number): void {
+  garbage += bytes;
+  if (garbage < MOST_GARBAGE) return;
+  garbage = 0;
+  if (collect === undefined) {
+    v8.setFlagsFromString('--expose-gc');
+    collect = runInNewContext('gc') as () => void;
+    v8.setFlagsFromString('--no-expose-gc');
+  }
+  collect();
 }

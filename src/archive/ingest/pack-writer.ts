@@ -5,6 +5,7 @@ import type { Keyring } from '../../crypto/keyring.js';
 import { ID_LENGTH } from '../../format/entry.js';
 import { createSealer, DIRECTORY_FRAME, type ObjectCipher, ObjectKind } from '../../format/object.js';
 import { encodeDirectory, FRAME_OVERHEAD, type FrameInfo, PACK_HEADER_LENGTH } from '../../format/pack.js';
+import { noteGarbage } from '../../platform/index.js';
 import { type ObjectStore, objectPath, spoolFailure } from '../../store/index.js';
 
 /** Packs hold one kind of blob: pieces of files, or metadata (listings and chunk lists). */
@@ -76,6 +77,7 @@ export class PackWriter {
   /** Seals and appends one frame. */
   add(frame: FramePayload): void {
     const sealed = this.cipher.seal(this.frames.length, frame.data);
+    noteGarbage(sealed.length);
     const count = frame.lengths.length;
     let plainLength = 0;
     for (const length of frame.lengths) plainLength += length;

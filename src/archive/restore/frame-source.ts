@@ -3,6 +3,7 @@ import { FormatError } from '../../errors.js';
 import { type ObjectCipher, ObjectKind, openSeal } from '../../format/object.js';
 import { PACK_HEADER_LENGTH } from '../../format/pack.js';
 import { Decompressor } from '../../format/zstd.js';
+import { noteGarbage } from '../../platform/index.js';
 import { type ObjectStore, objectPath, StoreError } from '../../store/index.js';
 import { type ExtractTask, FRAME_FIELDS, Frame } from './messages.js';
 
@@ -124,6 +125,7 @@ export class FrameSource {
   private open(task: ExtractTask, frame: number, cipher: ObjectCipher, sealed: Uint8Array): Plain {
     const at = frame * FRAME_FIELDS;
     const opened = cipher.open(task.frames[at + Frame.number], sealed);
+    noteGarbage(sealed.length + opened.length);
     const length = task.frames[at + Frame.plainLength];
     if (task.frames[at + Frame.raw] === 1) {
       if (opened.length !== length) throw new FormatError('it has another length than its directory says');

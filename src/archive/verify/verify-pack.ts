@@ -6,6 +6,7 @@ import { ID_LENGTH } from '../../format/entry.js';
 import { DIRECTORY_FRAME, type ObjectCipher, ObjectKind, openSeal } from '../../format/object.js';
 import { decodeDirectory, PACK_HEADER_LENGTH, PACK_TRAILER_LENGTH, type PackDirectory } from '../../format/pack.js';
 import { Decompressor } from '../../format/zstd.js';
+import { noteGarbage } from '../../platform/index.js';
 import { isMissing, type ObjectStore, objectPath } from '../../store/index.js';
 import { isDamage } from '../small-objects.js';
 
@@ -59,6 +60,7 @@ export class PackVerifier {
       return verdict;
     }
     verdict.bytes = bytes.length;
+    noteGarbage(bytes.length);
     const isNamedRight = createHash('sha256').update(bytes).digest('hex') === pack.name;
     if (!isNamedRight)
       verdict.problems.push({ kind: 'damaged', message: 'its bytes do not have the checksum that its name tells' });
@@ -84,6 +86,7 @@ export class PackVerifier {
       const ids = expected.ids.subarray(frame.firstBlob * ID_LENGTH, (frame.firstBlob + frame.blobs) * ID_LENGTH);
       try {
         const opened = cipher.open(number, bytes.subarray(frame.offset, frame.offset + frame.length));
+        noteGarbage(opened.length);
         const plain = frame.raw ? opened : this.decompress(opened, frame.plainLength);
         this.verifyBlobs(plain, frame.firstBlob, frame.blobs, expected, pack.kind, lost);
       } catch (error) {
