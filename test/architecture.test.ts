@@ -7,7 +7,7 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
 /** What each folder of src may import from, besides itself, errors.ts and bytes.ts, which are everybody's. */
 const MAY: Record<string, string[]> = {
-  cli: ['archive', 'config', 'report', 'version'],
+  cli: ['archive', 'config', 'platform', 'report', 'version'],
   archive: [
     ...['scan', 'catalog', 'store', 'format', 'crypto', 'chunk', 'platform'],
     ...['config', 'report', 'legacy', 'version'],
