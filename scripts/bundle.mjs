@@ -16,11 +16,13 @@ const bundle = await rolldown({
     ...Object.fromEntries(workers.map((name) => [`workers/${basename(name, '.js')}`, `${dist}workers/${name}`])),
   },
   platform: 'node',
+  // Packages for both worlds: their CommonJS side may require what a bundle cannot see.
+  resolve: { mainFields: ['module', 'main'] },
   tsconfig: false,
   // What brings native code, or files of its own that it looks for.
   external: [/^(better-sqlite3|zstd-napi|koffi|piscina)(\/|$)/],
 });
-await bundle.write({
+const { output } = await bundle.write({
   dir: dist,
   format: 'esm',
   entryFileNames: '[name].js',
@@ -28,3 +30,8 @@ await bundle.write({
   chunkFileNames: 'src/bundled/[name].js',
 });
 await bundle.close();
+
+for (const { fileName, code } of output) {
+  const [missed] = code?.match(/__require\(["']\.[^)]*\)/) ?? [];
+  if (missed !== undefined) throw new Error(`${fileName} requires a file that is not in the bundle: ${missed}`);
+}

@@ -39,10 +39,13 @@ export function noteGarbage(bytes: number): void {
   garbage += bytes;
   if (garbage < MOST_GARBAGE) return;
   garbage = 0;
-  if (collect === undefined) {
-    v8.setFlagsFromString('--expose-gc');
-    collect = runInNewContext('gc') as () => void;
-    v8.setFlagsFromString('--no-expose-gc');
-  }
+  collect ??= findCollector();
   collect();
+}
+
+function findCollector(): () => void {
+  // Flags are those of all threads: taken back here, it would be missing where another thread has just set it.
+  v8.setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('typeof gc === "function" ? gc : undefined') as (() => void) | undefined;
+  return gc ?? (() => undefined);
 }

@@ -184,7 +184,7 @@ describe('130: interrupted', () => {
           child.kill(signal);
         },
       });
-      expect(outcome).toMatchObject({ code: 130, signal: null });
+      expect(outcome, outcome.stderr).toMatchObject({ code: 130, signal: null });
       expect(outcome.stderr).toMatch(/interrupted/);
       expect(await archive.json('snapshots')).toEqual([]);
       archive.expectTidy();

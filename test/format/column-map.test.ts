@@ -5,7 +5,7 @@ import { encodeColumns } from '../../src/format/column-map.js';
 
 const bytes = fc.oneof(
   fc.uint8Array({ maxLength: 300 }),
-  fc.constantFrom(0, 23, 24, 255, 256, 65_535, 65_536).map((length) => new Uint8Array(length).fill(7)),
+  fc.constantFrom(23, 24, 255, 256).map((length) => new Uint8Array(length).fill(7)),
 );
 const value = fc.oneof(
   { weight: 4, arbitrary: bytes },
@@ -19,10 +19,15 @@ test('columns are encoded as any map is', () => {
   fc.assert(
     fc.property(fc.dictionary(name, value, { maxKeys: 23, noNullPrototype: true }), (columns) => {
       const encoded = encodeColumns(columns);
-      expect(Buffer.from(encoded)).toEqual(Buffer.from(encode(columns)));
+      expect(Buffer.compare(encoded, encode(columns))).toBe(0);
       expect(() => decode(encoded)).not.toThrow();
     }),
   );
+});
+
+test.each([0, 65_535, 65_536, 70_000])('a column of %i bytes', (length) => {
+  const columns = { key: new Uint8Array(length).fill(7), n: 1 };
+  expect(Buffer.compare(encodeColumns(columns), encode(columns))).toBe(0);
 });
 
 test('what does not fit into the short forms is refused', () => {
