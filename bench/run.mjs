@@ -41,9 +41,13 @@ function makeTree(top, files) {
   for (let i = 0; i < files; i++) {
     const folder = path.join(top, `d${i % 40}`, `e${Math.floor(i / 40) % 25}`);
     fs.mkdirSync(folder, { recursive: true });
-    fs.writeFileSync(path.join(folder, `f${i}.txt`), text(i, 200 + ((i * 7919) % 12000)));
+    const file = path.join(folder, `f${i}.txt`);
+    fs.writeFileSync(file, text(i, 200 + ((i * 7919) % 12000)));
+    // As if it had been there for a while: what is a minute old may still be written to, and is read again.
+    fs.utimesSync(file, 1_700_000_000, 1_700_000_000 + i);
   }
   fs.writeFileSync(path.join(top, 'media.bin'), Buffer.concat(Array.from({ length: 64 }, (_, i) => noise(i))));
+  fs.utimesSync(path.join(top, 'media.bin'), 1_700_000_000, 1_700_000_000);
 }
 
 /** A MiB that does not compress. */
@@ -62,7 +66,7 @@ function change(top, round) {
   }
 }
 
-const installed = (name) => spawnSync(name, ['--version']).status === 0;
+const installed = (name) => ['--version', 'version'].some((how) => spawnSync(name, [how]).status === 0);
 const secret = { RESTIC_PASSWORD: 'bench', BORG_PASSPHRASE: 'bench', BORG_RELOCATED_REPO_ACCESS_IS_OK: 'yes' };
 
 /** Commands of each tool for one home directory. */
@@ -124,7 +128,8 @@ const resolve = (command, argument) => (typeof command === 'function' ? command(
 
 function measure(round, names, table) {
   const source = path.join(work, `source${round}`);
-  if (options.dir) fs.cpSync(options.dir, source, { recursive: true, verbatimSymlinks: true });
+  if (options.dir)
+    fs.cpSync(options.dir, source, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
   else makeTree(source, Number(options.files));
   const homes = new Map();
   for (const name of names) {
