@@ -116,8 +116,8 @@ export class Site {
     site.write('y', noise(60_000, 2));
     for (let i = 0; i < 30; i++) site.write(`small ${i}`, `small ${i}\n`);
     writeFileSync(join(tree, 'b', 'z'), noise(50_000, 3));
-    // Files that changed a moment ago would be read again each time.
-    await new Promise((resolve) => setTimeout(resolve, 2100));
+    // Files that changed a moment ago would be read again each time; a catalog made anew knows whole seconds only.
+    await new Promise((resolve) => setTimeout(resolve, 3100));
     await site.b.json(0, 'init', '--shared', '--no-recovery');
     const sources = role === 'backup' ? ['--source', 'a'] : [];
     await site.b.json(0, 'key add', '--role', role, '--key-file', join(folder, 'key-a'), ...sources);
