@@ -1,14 +1,21 @@
-import { type BlobHasher, blobHasher } from '../../crypto/blob-id.js';
+import type { BlobHasher } from '../../crypto/blob-id.js';
 import { FormatError } from '../../errors.js';
 import { ID_LENGTH } from '../../format/entry.js';
 import { type ObjectCipher, ObjectKind, openSeal, parseHeader } from '../../format/object.js';
 import { decodeDirectory, PACK_HEADER_LENGTH, type PackDirectory } from '../../format/pack.js';
 import { Compressor, decompress } from '../../format/zstd.js';
 import { objectPath } from '../../store/index.js';
-import { indexPacks } from '../forgetting/indexes.js';
+import { indexOpened } from '../forgetting/indexes.js';
 import type { Workshop } from '../forgetting/workshop.js';
 import { FrameBuilder } from '../ingest/frame-builder.js';
-import { type FinishedPack, newRunId, type PackKind, type PackOrigin, PackWriter } from '../ingest/pack-writer.js';
+import {
+  type FinishedPack,
+  newRunId,
+  type PackKind,
+  type PackOrigin,
+  PackWriter,
+  packHashers,
+} from '../ingest/pack-writer.js';
 import { isDamage } from '../small-objects.js';
 import { readDirectory } from '../verify/verify-pack.js';
 
@@ -66,22 +73,8 @@ export class Salvage {
 
   /** Makes what was taken durable, and names it in an index. */
   async finish(): Promise<void> {
-    const { catalog, keyring } = this.shop;
     const packs = [...(await this.outputs.data.finish()), ...(await this.outputs.meta.finish())];
-    if (packs.length === 0) return;
-    catalog.packs.add(
-      packs.map((pack) => ({
-        ...pack,
-        run: Buffer.from(this.origin.run).toString('hex'),
-        writer: keyring.signer(),
-        opened: true,
-        blobs: decodeDirectory(pack.directory).lengths.length,
-      })),
-    );
-    await indexPacks(
-      this.shop,
-      packs.map(({ name }) => name),
-    );
+    await indexOpened(this.shop, packs, this.origin);
   }
 
   /** Gives up what is not durable. */
@@ -178,8 +171,7 @@ class Output {
     this.shop = shop;
     this.kind = kind;
     this.origin = origin;
-    const kinds = kind === 'data' ? (['data'] as const) : (['listing', 'chunk-list'] as const);
-    this.hashers = kinds.map((of) => blobHasher(shop.keyring, of));
+    this.hashers = packHashers(shop.keyring, kind);
     const emit: ConstructorParameters<typeof FrameBuilder>[1] = (frame) => {
       this.pack ??= new PackWriter(shop.store, shop.keyring, this.kind, this.origin);
       this.pack.add(frame);

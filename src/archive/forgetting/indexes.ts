@@ -1,8 +1,10 @@
 import type { PackRow } from '../../catalog/index.js';
 import { openIndex, sealIndex } from '../../format/index-object.js';
+import { decodeDirectory } from '../../format/pack.js';
 import { zstdCodec } from '../../format/zstd.js';
 import { objectPath } from '../../store/index.js';
 import { noteIndex, packsOfIndex } from '../index-notes.js';
+import type { FinishedPack, PackOrigin } from '../ingest/pack-writer.js';
 import type { Workshop } from './workshop.js';
 
 /** Indexes below this are merged. */
@@ -55,6 +57,29 @@ export async function renewIndexes(
 export async function dropIndexes(shop: Workshop, names: readonly string[]): Promise<void> {
   for (const name of names) await shop.store.delete(objectPath('index', name));
   shop.catalog.objects.remove('index', names);
+}
+
+/** Notes new packs, each blob of which was compared with its id on the way, so that they count as opened. */
+export function noteOpened(shop: Workshop, packs: readonly FinishedPack[], origin: PackOrigin): void {
+  shop.catalog.packs.add(
+    packs.map((pack) => ({
+      ...pack,
+      run: Buffer.from(origin.run).toString('hex'),
+      writer: Buffer.from(origin.writer).toString('hex'),
+      opened: true,
+      blobs: decodeDirectory(pack.directory).lengths.length,
+    })),
+  );
+}
+
+/** Notes new packs as `noteOpened` does, and names them in an index. */
+export async function indexOpened(shop: Workshop, packs: readonly FinishedPack[], origin: PackOrigin): Promise<void> {
+  if (packs.length === 0) return;
+  noteOpened(shop, packs, origin);
+  await indexPacks(
+    shop,
+    packs.map(({ name }) => name),
+  );
 }
 
 /** Names new packs in an index of their own. */

@@ -1,13 +1,12 @@
 import { type BlobHasher, blobHasher } from '../../crypto/blob-id.js';
 import { ID_LENGTH } from '../../format/entry.js';
-import { decodeDirectory } from '../../format/pack.js';
 import { Compressor } from '../../format/zstd.js';
 import { BlobIndex, indexFile } from '../blob-index.js';
 import { BlobReader } from '../blob-reader.js';
 import type { Claim } from '../ingest/claim-table.js';
 import { FrameBuilder } from '../ingest/frame-builder.js';
 import { type FinishedPack, newRunId, type PackOrigin, PackWriter } from '../ingest/pack-writer.js';
-import { indexPacks } from './indexes.js';
+import { indexOpened } from './indexes.js';
 import type { Workshop } from './workshop.js';
 
 /** zstd level for listings. */
@@ -60,21 +59,7 @@ export class MetadataWriter {
     if (this.pack !== undefined) this.finishing.push(this.pack.finish());
     this.pack = undefined;
     const packs = await Promise.all(this.finishing);
-    if (packs.length === 0) return;
-    const { catalog, keyring } = this.shop;
-    catalog.packs.add(
-      packs.map((pack) => ({
-        ...pack,
-        run: Buffer.from(this.origin.run).toString('hex'),
-        writer: keyring.signer(),
-        opened: true,
-        blobs: decodeDirectory(pack.directory).lengths.length,
-      })),
-    );
-    await indexPacks(
-      this.shop,
-      packs.map(({ name }) => name),
-    );
+    await indexOpened(this.shop, packs, this.origin);
   }
 
   /** Gives back files; what was not finished vanishes. */

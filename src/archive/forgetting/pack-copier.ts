@@ -1,8 +1,8 @@
-import { type BlobHasher, blobHasher } from '../../crypto/blob-id.js';
+import type { BlobHasher } from '../../crypto/blob-id.js';
 import { FormatError } from '../../errors.js';
 import { ID_LENGTH } from '../../format/entry.js';
 import { type ObjectCipher, ObjectKind, openSeal } from '../../format/object.js';
-import { decodeDirectory, FRAME_OVERHEAD, type FrameInfo, PACK_HEADER_LENGTH } from '../../format/pack.js';
+import { FRAME_OVERHEAD, type FrameInfo, PACK_HEADER_LENGTH } from '../../format/pack.js';
 import { Compressor, decompress } from '../../format/zstd.js';
 import { isMissing, objectPath } from '../../store/index.js';
 import type { BlobIndex } from '../blob-index.js';
@@ -14,7 +14,9 @@ import {
   type PackKind,
   type PackOrigin,
   PackWriter,
+  packHashers,
 } from '../ingest/pack-writer.js';
+import { noteOpened } from './indexes.js';
 import { BlobState, type PackUse } from './prune-plan.js';
 import { RehearsalStore } from './rehearsal-store.js';
 import { RehearsedPack } from './rehearsed-pack.js';
@@ -55,10 +57,7 @@ export class PackCopier {
     this.index = index;
     this.kind = kind;
     this.origin = { run: newRunId(), writer: Buffer.from(shop.keyring.signer(), 'hex') };
-    this.hashers =
-      kind === 'data'
-        ? [blobHasher(shop.keyring, 'data')]
-        : [blobHasher(shop.keyring, 'listing'), blobHasher(shop.keyring, 'chunk-list')];
+    this.hashers = packHashers(shop.keyring, kind);
     const emit = (frame: FramePayload): void => {
       this.estimated.after += frame.data.length;
       this.add(frame);
@@ -224,15 +223,7 @@ export class PackCopier {
 
   private note(finished: FinishedPack): void {
     this.written.push(finished);
-    this.shop.catalog.packs.add([
-      {
-        ...finished,
-        run: Buffer.from(this.origin.run).toString('hex'),
-        writer: this.shop.keyring.signer(),
-        opened: true,
-        blobs: decodeDirectory(finished.directory).lengths.length,
-      },
-    ]);
+    noteOpened(this.shop, [finished], this.origin);
   }
 
   /** Packs are made durable one at a time, so that no more than two are open. */

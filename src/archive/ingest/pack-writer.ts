@@ -1,7 +1,8 @@
 import { createHash, type Hash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
-import type { Keyring } from '../../crypto/keyring.js';
+import { type BlobHasher, blobHasher } from '../../crypto/blob-id.js';
+import type { BlobKind, Keyring } from '../../crypto/keyring.js';
 import { ID_LENGTH } from '../../format/entry.js';
 import { createSealer, DIRECTORY_FRAME, type ObjectCipher, ObjectKind } from '../../format/object.js';
 import { encodeDirectory, FRAME_OVERHEAD, type FrameInfo, PACK_HEADER_LENGTH } from '../../format/pack.js';
@@ -153,6 +154,12 @@ export class PackWriter {
       throw spoolFailure(error, this.store.url);
     }
   }
+}
+
+/** The id functions of the kinds of blobs that packs of a kind hold. */
+export function packHashers(keyring: Keyring, kind: PackKind): BlobHasher[] {
+  const kinds: readonly BlobKind[] = kind === 'data' ? ['data'] : ['listing', 'chunk-list'];
+  return kinds.map((of) => blobHasher(keyring, of));
 }
 
 /** A fresh run id. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type BlobHasher, blobHasher } from '../../crypto/blob-id.js';
+import type { BlobHasher } from '../../crypto/blob-id.js';
 import type { Keyring } from '../../crypto/keyring.js';
 import { FormatError } from '../../errors.js';
 import { ID_LENGTH } from '../../format/entry.js';
@@ -8,6 +8,7 @@ import { decodeDirectory, PACK_HEADER_LENGTH, PACK_TRAILER_LENGTH, type PackDire
 import { Decompressor } from '../../format/zstd.js';
 import { noteGarbage } from '../../platform/index.js';
 import { isMissing, type ObjectStore, objectPath } from '../../store/index.js';
+import { type PackKind, packHashers } from '../ingest/pack-writer.js';
 import { isDamage } from '../small-objects.js';
 
 /** A pack to be verified. */
@@ -32,7 +33,7 @@ export interface PackVerdict {
 export class PackVerifier {
   private readonly store: ObjectStore;
   private readonly keyring: Keyring;
-  private readonly hashers: { data: [BlobHasher]; meta: [BlobHasher, BlobHasher] };
+  private readonly hashers: Record<PackKind, BlobHasher[]>;
   private readonly decompressor = new Decompressor();
   private plain: Uint8Array = new Uint8Array(0);
   private readonly id = new Uint8Array(ID_LENGTH);
@@ -41,8 +42,8 @@ export class PackVerifier {
     this.store = store;
     this.keyring = keyring;
     this.hashers = {
-      data: [blobHasher(keyring, 'data')],
-      meta: [blobHasher(keyring, 'listing'), blobHasher(keyring, 'chunk-list')],
+      data: packHashers(keyring, 'data'),
+      meta: packHashers(keyring, 'meta'),
     };
   }
 

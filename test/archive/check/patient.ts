@@ -29,6 +29,7 @@ import { tag } from '../../../src/archive/tag.js';
 import type { CheckProblem, CheckResult, RestoreResult, SnapshotRow } from '../../../src/archive/types.js';
 import type { Folder } from '../../../src/store/index.js';
 import { type Outcome, run } from '../../cli/harness.js';
+import { type Files, filesBelow, noise } from '../../support/files.js';
 
 const verbs = { backup, catalogRebuild, check, cleanupSoft, forget, init, keyAdd, prune, restore, snapshots, tag };
 
@@ -36,30 +37,6 @@ const made: string[] = [];
 afterAll(() => {
   for (const folder of made.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
-
-/** Files below a folder, by path within it, with their contents. */
-export type Files = Map<string, string>;
-
-export function filesBelow(folder: string): Files {
-  const files: Files = new Map();
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true }))
-    if (entry.isFile()) {
-      const path = join(entry.parentPath, entry.name);
-      files.set(relative(folder, path), readFileSync(path, 'latin1'));
-    }
-  return files;
-}
-
-/** Bytes that do not compress, the same each time. */
-function noise(length: number, seed: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  let state = seed;
-  for (let i = 0; i < length; i++) {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    bytes[i] = state >>> 16;
-  }
-  return bytes;
-}
 
 /** A store with two snapshots, to be harmed and mended. */
 export class Patient {

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Folder } from '../../../src/store/index.js';
-import { filesBelow, Patient } from './patient.js';
+import { filesBelow } from '../../support/files.js';
+import { Patient } from './patient.js';
 import { expectWhole, harms } from './small-harms.js';
 
 let healthy: Patient;

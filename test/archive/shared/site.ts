@@ -1,14 +1,4 @@
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, expect } from 'vitest';
@@ -24,6 +14,7 @@ import { restore } from '../../../src/archive/restore.js';
 import { snapshots } from '../../../src/archive/snapshots.js';
 import type { BackupResult, SnapshotRow } from '../../../src/archive/types.js';
 import { type Outcome, run } from '../../cli/harness.js';
+import { type Files, filesBelow, noise } from '../../support/files.js';
 
 const verbs = { backup, check, cleanupSoft, forget, init, keyAdd, prune, purge, restore, snapshots };
 
@@ -31,9 +22,6 @@ const made: string[] = [];
 afterAll(() => {
   for (const folder of made.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
-
-/** Files by path, with their contents. */
-export type Files = Map<string, string>;
 
 /** A machine with a key and a catalog of its own. */
 export class Machine {
@@ -113,9 +101,9 @@ export class Site {
     }
     const site = new Site(folder, tree);
     site.write('x', X);
-    site.write('y', noise(60_000, 2));
+    site.write('y', noise(60_000, 2).toString('latin1'));
     for (let i = 0; i < 30; i++) site.write(`small ${i}`, `small ${i}\n`);
-    writeFileSync(join(tree, 'b', 'z'), noise(50_000, 3));
+    writeFileSync(join(tree, 'b', 'z'), noise(50_000, 3).toString('latin1'));
     // Files that changed a moment ago would be read again each time; a catalog made anew knows whole seconds only.
     await new Promise((resolve) => setTimeout(resolve, 3100));
     await site.b.json(0, 'init', '--shared', '--no-recovery');
@@ -199,26 +187,5 @@ export class Site {
   }
 }
 
-function filesBelow(folder: string): Files {
-  const files: Files = new Map();
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const path = join(entry.parentPath, entry.name);
-    files.set(relative(folder, path), readFileSync(path, 'latin1'));
-  }
-  return files;
-}
-
-/** Bytes that do not compress, the same each time. */
-function noise(length: number, seed: number): string {
-  const bytes = Buffer.alloc(length);
-  let state = seed;
-  for (let i = 0; i < length; i++) {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    bytes[i] = state >>> 16;
-  }
-  return bytes.toString('latin1');
-}
-
 /** The content of `x`. */
-export const X = noise(400_000, 1);
+export const X = noise(400_000, 1).toString('latin1');
