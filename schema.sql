@@ -71,7 +71,6 @@ CREATE TABLE segments (
   froms BLOB                       -- a varint above min_from for each entry; NULL: all are min_from
 ) STRICT;
 CREATE UNIQUE INDEX segments_by_key ON segments (source, first_key);
-CREATE INDEX segments_by_from ON segments (source, max_from);
 
 -- Last components of a segment's paths between slashes, `/a/b/c/`, which `find` scans.
 CREATE TABLE segment_names (
@@ -151,7 +150,6 @@ CREATE TABLE runs (
   id INTEGER PRIMARY KEY,
   source INTEGER NOT NULL REFERENCES sources (id),
   history INTEGER NOT NULL,        -- 0: ended versions are not recorded
-  own INTEGER NOT NULL,            -- 1: a backup of this catalog, 0: merged in from the store
   snapshot TEXT                    -- JSON; NULL until sealed
 ) STRICT;
 CREATE TABLE staged_puts (

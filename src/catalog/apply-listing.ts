@@ -1,7 +1,10 @@
 import { type ByteString, fromBytes } from '../bytes.js';
 import type { Active } from './active.js';
-import type { RunResult, Runs, Stage } from './runs.js';
-import type { SnapshotInput, SourceId } from './snapshots.js';
+import type { Db } from './database.js';
+import { keyText } from './keys.js';
+import { type Drop, Merger } from './merge-listing.js';
+import { advanceHead, headOf, type RunResult, type Runs, type Stage } from './runs.js';
+import type { SnapshotInput, Snapshots, SourceId } from './snapshots.js';
 
 /** A listing as its nodes name it: the segments in key order. */
 export interface ListingSegments {
@@ -29,17 +32,28 @@ const BATCH = 256;
 
 /**
  * Merges a listing of the store into the catalog, as the source's newest snapshot: what a backup does from its own
- * scan, fed from the store. Segments that are active already are neither fetched nor looked at.
+ * scan, fed from the store. Segments that are active already are neither fetched nor looked at. All of it is one
+ * transaction, which an error undoes.
  */
-export async function applyListing(active: Active, runs: Runs, listing: ListingToApply): Promise<RunResult> {
-  const stage = await stageListing(active, runs, listing.source, listing, listing.history);
-  try {
-    stage.seal(listing.snapshot);
-    return stage.complete();
-  } catch (error) {
-    stage.discard();
-    throw error;
-  }
+export function applyListing(
+  db: Db,
+  active: Active,
+  runs: Runs,
+  snapshots: Snapshots,
+  { source, snapshot, history, ...listing }: ListingToApply,
+): Promise<RunResult> {
+  return db.longTransaction(async () => {
+    runs.clear();
+    const previous = headOf(db, source, snapshot);
+    const { drops, fresh } = await compareListing(active, source, listing);
+    const merger = new Merger(db, { source, seq: snapshot.seq, previous, history: history !== false }, drops);
+    await fetchEach(listing, fresh, ({ firstKey, id }, bytes) =>
+      merger.add({ first_key: keyText(firstKey), blob_id: id, bytes }),
+    );
+    const changes = merger.finish();
+    db.run('DELETE FROM unsettled WHERE source = ?', source);
+    return { snapshot: advanceHead(db, snapshots, source, snapshot), ...changes };
+  });
 }
 
 /** Stages how a listing differs from the active state of a source; all is in the catalog's files on return. */
@@ -48,33 +62,57 @@ export async function stageListing(
   runs: Runs,
   source: SourceId,
   listing: ListingSegments,
-  history?: boolean,
 ): Promise<Stage> {
-  const stage = runs.begin(source, { history, merged: true });
+  const stage = runs.begin(source);
   try {
-    const old = active.list(source);
-    const known = new Map(old.map((row) => [fromBytes(row.id), row.firstKey]));
-    const kept = new Set<string>();
-    let fresh: SegmentRef[] = [];
-    const fetchFresh = async (): Promise<void> => {
-      const bytes = await listing.fetch(fresh.map(({ id }) => id));
-      fresh.forEach(({ firstKey, id }, i) => {
-        stage.put(firstKey, id, bytes[i]);
-      });
-      fresh = [];
-    };
-    for await (const { firstKey, id } of listing.segments) {
-      const name = fromBytes(id);
-      if (known.get(name) === firstKey) kept.add(name);
-      else fresh.push({ firstKey, id });
-      if (fresh.length >= BATCH) await fetchFresh();
-    }
-    if (fresh.length > 0) await fetchFresh();
-    for (const row of old) if (!kept.has(fromBytes(row.id))) stage.drop(row.rowid);
+    const { drops, fresh } = await compareListing(active, source, listing);
+    await fetchEach(listing, fresh, ({ firstKey, id }, bytes) => stage.put(firstKey, id, bytes));
+    for (const { id } of drops) stage.drop(id);
     stage.flush();
     return stage;
   } catch (error) {
     stage.discard();
     throw error;
+  }
+}
+
+/** What a listing lacks of the active segments, and what it has besides them; both in key order. */
+async function compareListing(
+  active: Active,
+  source: SourceId,
+  listing: ListingSegments,
+): Promise<{ drops: Drop[]; fresh: SegmentRef[] }> {
+  const old = active.list(source);
+  const known = new Map(old.map((row) => [fromBytes(row.id), row.firstKey]));
+  const kept = new Set<string>();
+  const fresh: SegmentRef[] = [];
+  for await (const ref of listing.segments) {
+    const name = fromBytes(ref.id);
+    if (known.get(name) === ref.firstKey) kept.add(name);
+    else fresh.push(ref);
+  }
+  const drops = old.filter((row) => !kept.has(fromBytes(row.id)));
+  return { drops: drops.map(({ rowid, firstKey }) => ({ id: rowid, first_key: keyText(firstKey) })), fresh };
+}
+
+/** Takes segments in turn, while the next ones are being fetched. */
+async function fetchEach(
+  listing: ListingSegments,
+  refs: readonly SegmentRef[],
+  take: (ref: SegmentRef, bytes: Uint8Array) => void,
+): Promise<void> {
+  const fetchFrom = (from: number): Promise<Uint8Array[]> => {
+    const fetched = listing.fetch(refs.slice(from, from + BATCH).map(({ id }) => id));
+    // If taking those before fails, nobody waits for these.
+    fetched.catch(() => {});
+    return fetched;
+  };
+  let upcoming = fetchFrom(0);
+  for (let from = 0; from < refs.length; from += BATCH) {
+    const bytes = await upcoming;
+    if (from + BATCH < refs.length) upcoming = fetchFrom(from + BATCH);
+    bytes.forEach((segment, i) => {
+      take(refs[from + i], segment);
+    });
   }
 }

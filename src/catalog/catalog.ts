@@ -55,7 +55,7 @@ export class Catalog {
 
   /** Merges a listing of the store into the catalog, as its source's newest snapshot. */
   applyListing(listing: ListingToApply): Promise<RunResult> {
-    return applyListing(this.active, this.runs, listing);
+    return applyListing(this.db, this.active, this.runs, this.snapshots, listing);
   }
 
   /** Runs several writes as one; an error undoes them all. */

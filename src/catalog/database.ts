@@ -62,6 +62,23 @@ export class Db {
     }
   }
 
+  /**
+   * The same for work that waits for something. What else uses this database meanwhile is part of it; there may be no
+   * other transaction around.
+   */
+  async longTransaction<T>(work: () => Promise<T>): Promise<T> {
+    if (this.raw.inTransaction) throw new Error('a long transaction cannot be part of another one');
+    this.run('BEGIN IMMEDIATE');
+    try {
+      const result = await work();
+      this.run('COMMIT');
+      return result;
+    } catch (error) {
+      if (this.raw.inTransaction) this.run('ROLLBACK');
+      throw error;
+    }
+  }
+
   /** Runs `work` in a transaction that is on the disk, not only safe from the death of this process, on return. */
   durably<T>(work: () => T): T {
     const before = this.raw.pragma('synchronous', { simple: true });

@@ -4,7 +4,7 @@ import { type ListingSegments, stageListing } from './apply-listing.js';
 import type { Db } from './database.js';
 import { appliedSequences } from './forgotten-runs.js';
 import { distinctRanges, type KeyRange, keyText } from './keys.js';
-import { mergeStaged } from './merge-staged.js';
+import { mergeStaged } from './merge-listing.js';
 import type { Runs } from './runs.js';
 import { insertHistory, loadSegment } from './segment-rows.js';
 import { updateFroms } from './shrink.js';
@@ -49,7 +49,7 @@ export async function rewriteSnapshots(
     if (head !== undefined) maskActive(db, source, ranges, sequences, replaced, head);
     if (stage !== undefined) {
       // What is left of the old segments is equal, and keeps its beginnings; what is not went into the history above.
-      mergeStaged(db, { run: stage.run, source, seq: head, previous: undefined, history: false });
+      mergeStaged(db, stage.run, { source, seq: head, previous: undefined, history: false });
       db.run('DELETE FROM runs WHERE id = ?', stage.run);
     }
     for (const { old, copy } of rewrite.snapshots) {

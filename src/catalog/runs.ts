@@ -1,7 +1,7 @@
 import type { ByteString } from '../bytes.js';
 import type { Db } from './database.js';
 import { keyText } from './keys.js';
-import { type Changes, mergeStaged } from './merge-staged.js';
+import { type Changes, mergeStaged } from './merge-listing.js';
 import { parseSnapshot, snapshotText } from './snapshot-text.js';
 import type { SnapshotInput, SnapshotRow, Snapshots, SourceId } from './snapshots.js';
 
@@ -118,19 +118,22 @@ export class Runs {
   /**
    * Begins a run over a source. There is one run at a time: one that was not sealed is discarded.
    * @param options.history whether ended versions are recorded (default true; a backup key cannot read the past)
-   * @param options.merged whether the listing comes from the store instead of a backup of this catalog (default false)
    */
-  begin(source: SourceId, options: { history?: boolean; merged?: boolean } = {}): Stage {
+  begin(source: SourceId, options: { history?: boolean } = {}): Stage {
+    this.clear();
+    const { id } = this.db.run(
+      'INSERT INTO runs (source, history) VALUES (?, ?)',
+      source,
+      options.history === false ? 0 : 1,
+    );
+    return new Stage(this.db, this, id);
+  }
+
+  /** Discards a run that was not sealed. @throws Error for a sealed one, which goes first */
+  clear(): void {
     this.discardUnsealed();
     if (this.db.one('SELECT 1 FROM runs') !== undefined)
       throw new Error('a sealed run must be completed or discarded before another begins');
-    const { id } = this.db.run(
-      'INSERT INTO runs (source, history, own) VALUES (?, ?, ?)',
-      source,
-      options.history === false ? 0 : 1,
-      options.merged === true ? 0 : 1,
-    );
-    return new Stage(this.db, this, id);
   }
 
   /** Runs that were sealed and neither completed nor discarded: look for their snapshots in the store. */
@@ -148,33 +151,28 @@ export class Runs {
    */
   complete(run: number): RunResult {
     return this.db.transaction(() => {
-      const row = this.db.one<{ source: number; history: number; own: number; snapshot: string | null }>(
-        'SELECT source, history, own, snapshot FROM runs WHERE id = ?',
+      const row = this.db.one<{ source: number; history: number; snapshot: string | null }>(
+        'SELECT source, history, snapshot FROM runs WHERE id = ?',
         run,
       );
       if (row?.snapshot == null) throw new Error('only a sealed run can be completed');
       const snapshot = parseSnapshot(row.snapshot);
-      const head = this.db.one<{ head_seq: number | null }>('SELECT head_seq FROM sources WHERE id = ?', row.source);
-      const previous = head?.head_seq ?? undefined;
-      if (previous !== undefined && snapshot.seq <= previous)
-        throw new Error(`snapshot ${snapshot.seq} comes after ${previous} but is not above it`);
-      const changes = mergeStaged(this.db, {
-        run,
+      const previous = headOf(this.db, row.source, snapshot);
+      const changes = mergeStaged(this.db, run, {
         source: row.source,
         seq: snapshot.seq,
         previous,
         history: row.history === 1,
       });
-      this.db.run('UPDATE sources SET head_seq = ? WHERE id = ?', snapshot.seq, row.source);
       this.db.run('DELETE FROM unsettled WHERE source = ?', row.source);
       this.db.run(
         'INSERT INTO unsettled (source, key) SELECT ?, key FROM staged_unsettled WHERE run = ?',
         row.source,
         run,
       );
-      const applied = this.snapshots.insert(row.source, snapshot, 'live', true);
+      const applied = advanceHead(this.db, this.snapshots, row.source, snapshot);
       this.db.run('DELETE FROM runs WHERE id = ?', run);
-      if (row.own === 1) this.onComplete();
+      this.onComplete();
       return { snapshot: applied, ...changes };
     });
   }
@@ -192,4 +190,19 @@ export class Runs {
     const runs = this.db.all<{ id: number }>('SELECT id FROM runs WHERE snapshot IS NULL');
     for (const { id } of runs) this.discard(id);
   }
+}
+
+/** The sequence of a source's newest applied snapshot, above which that of the next one must be; undefined: none. */
+export function headOf(db: Db, source: SourceId, next: SnapshotInput): number | undefined {
+  const row = db.one<{ head_seq: number | null }>('SELECT head_seq FROM sources WHERE id = ?', source);
+  const head = row?.head_seq ?? undefined;
+  if (head !== undefined && next.seq <= head)
+    throw new Error(`snapshot ${next.seq} comes after ${head} but is not above it`);
+  return head;
+}
+
+/** Notes the snapshot whose listing has become the active one. */
+export function advanceHead(db: Db, snapshots: Snapshots, source: SourceId, snapshot: SnapshotInput): SnapshotRow {
+  db.run('UPDATE sources SET head_seq = ? WHERE id = ?', snapshot.seq, source);
+  return snapshots.insert(source, snapshot, 'live', true);
 }

@@ -6,9 +6,9 @@ import { encodeFroms, type FromsRow } from './froms.js';
 import { keyText, nameOf } from './keys.js';
 import type { SourceId } from './snapshots.js';
 
-/** A segment that a run has staged. */
+/** A new segment whose bytes are in the database. */
 export interface PutRow {
-  /** Of its bytes. */
+  /** Row of its bytes. */
   id: number;
   first_key: string;
   blob_id: Uint8Array;
@@ -92,6 +92,16 @@ export function deleteSegment(db: Db, id: number): void {
   db.run('DELETE FROM segment_names WHERE id = ?', id);
 }
 
+/** Adds the bytes of a segment; returns their row. */
+export function insertBytes(db: Db, bytes: Uint8Array): number {
+  return db.run('INSERT INTO segment_bytes (bytes) VALUES (?)', bytes).id;
+}
+
+/** Puts other bytes in the place of a segment's. */
+export function updateBytes(db: Db, bytesId: number, bytes: Uint8Array): void {
+  db.run('UPDATE segment_bytes SET bytes = ? WHERE id = ?', bytes, bytesId);
+}
+
 /** Removes the bytes of a segment. */
 export function deleteBytes(db: Db, bytesId: number): void {
   db.run('DELETE FROM segment_bytes WHERE id = ?', bytesId);
@@ -107,7 +117,7 @@ export function insertHistory(db: Db, source: SourceId, segment: Segment, i: num
     from,
     to,
     segment.types[i] === EntryType.file ? segment.sizes[i] : null,
-    encodeRow(segment.entry(i, key)),
+    encodeRow(segment.loneEntry(i, key)),
   );
 }
 

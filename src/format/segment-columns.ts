@@ -146,23 +146,58 @@ export class Segment {
 
   /** One entry, whole. Its bytes are views into the segment. @param key its key, if that is at hand */
   entry(i: number, key: ByteString = this.keys[i]): Entry {
-    const { rare, mtimes, ctimes } = this;
-    const cut = this.cuts[i];
-    const entry: Entry = {
-      key,
-      type: this.types[i] as EntryType,
+    const { mtimes, ctimes, content } = this;
+    return this.assemble(i, key, {
       mode: this.modes[i],
       uid: this.uids[i],
       gid: this.gids[i],
       size: this.sizes[i],
-      mtimeSec: mtimes.seconds[i],
-      mtimeNsec: mtimes.nanoseconds[i],
-      ctimeSec: ctimes.seconds[i],
-      ctimeNsec: ctimes.nanoseconds[i],
+      mtime: { seconds: mtimes.seconds[i], nanoseconds: mtimes.nanoseconds[i] },
+      ctime: { seconds: ctimes.seconds[i], nanoseconds: ctimes.nanoseconds[i] },
       ino: this.inos[i],
-      chunkClass: (cut & 1) as ChunkClass,
-      depth: cut >> 1,
-      ids: this.idsOf(i),
+      content: { cut: content.cuts[i], from: content.offsets[i], to: content.offsets[i + 1] },
+    });
+  }
+
+  /** The same; the way to a few entries of a segment: no column is decoded for it. */
+  loneEntry(i: number, key: ByteString = this.keyAt(i)): Entry {
+    const { stored } = this;
+    return this.assemble(i, key, {
+      mode: readVarintAt(stored.mode, i),
+      uid: readVarintAt(stored.uid, i),
+      gid: readVarintAt(stored.gid, i),
+      size: readVarintAt(stored.size, i),
+      mtime: readTimeAt(stored.mtime, i),
+      ctime: readTimeAt(stored.ctime, i),
+      ino: readDeltaAt(stored.ino, i),
+      content: readCutAt(stored.cut, this.types, i),
+    });
+  }
+
+  /** Decodes every column but the rare ones, so that a malformed one shows. */
+  check(): this {
+    void [this.keys, this.modes, this.uids, this.gids, this.sizes, this.mtimes, this.ctimes, this.inos, this.content];
+    return this;
+  }
+
+  private assemble(i: number, key: ByteString, of: EntryColumns): Entry {
+    const { rare } = this;
+    const { mtime, ctime, content } = of;
+    const entry: Entry = {
+      key,
+      type: this.types[i] as EntryType,
+      mode: of.mode,
+      uid: of.uid,
+      gid: of.gid,
+      size: of.size,
+      mtimeSec: mtime.seconds,
+      mtimeNsec: mtime.nanoseconds,
+      ctimeSec: ctime.seconds,
+      ctimeNsec: ctime.nanoseconds,
+      ino: of.ino,
+      chunkClass: (content.cut & 1) as ChunkClass,
+      depth: content.cut >> 1,
+      ids: this.ids.subarray(content.from, content.to),
     };
     const user = rare.users.get(entry.uid);
     const group = rare.groups.get(entry.gid);
@@ -170,12 +205,6 @@ export class Segment {
     if (group !== undefined) entry.group = group;
     const fields = rare.byPosition.get(i);
     return fields === undefined ? entry : Object.assign(entry, fields);
-  }
-
-  /** Decodes every column but the rare ones, so that a malformed one shows. */
-  check(): this {
-    void [this.keys, this.modes, this.uids, this.gids, this.sizes, this.mtimes, this.ctimes, this.inos, this.content];
-    return this;
   }
 
   private get mtimes(): Times {
@@ -197,6 +226,30 @@ export class Segment {
     this.rareFields ??= readRareFields(this.stored, this.length);
     return this.rareFields;
   }
+}
+
+/** What the columns that all entries have say of one. */
+interface EntryColumns {
+  mode: number;
+  uid: number;
+  gid: number;
+  size: number;
+  mtime: Time;
+  ctime: Time;
+  ino: number;
+  content: Content;
+}
+
+interface Time {
+  seconds: number;
+  nanoseconds: number;
+}
+
+/** How a content was cut, and where its ids are. */
+interface Content {
+  cut: number;
+  from: number;
+  to: number;
 }
 
 interface Times {
@@ -260,4 +313,38 @@ function readTimes(column: Uint8Array, count: number): Times {
   }
   expectEnd(reader);
   return { seconds, nanoseconds };
+}
+
+function readVarintAt(column: Uint8Array, position: number): number {
+  const reader = new ByteReader(column);
+  reader.skip(position);
+  return reader.varint();
+}
+
+function readDeltaAt(column: Uint8Array, position: number): number {
+  const reader = new ByteReader(column);
+  let value = 0;
+  for (let i = 0; i <= position; i++) value += reader.signed();
+  return value;
+}
+
+function readTimeAt(column: Uint8Array, position: number): Time {
+  const reader = new ByteReader(column);
+  let seconds = reader.signed();
+  for (let i = 0; i < position; i++) {
+    reader.skip(1);
+    seconds += reader.signed();
+  }
+  return { seconds, nanoseconds: reader.varint() };
+}
+
+function readCutAt(column: Uint8Array, types: Uint8Array, position: number): Content {
+  const reader = new ByteReader(column);
+  const content = { cut: 0, from: 0, to: 0 };
+  for (let i = 0; i <= position; i++) {
+    content.from = content.to;
+    content.cut = types[i] === EntryType.file ? reader.byte() : 0;
+    if (types[i] === EntryType.file) content.to += (content.cut < 2 ? reader.varint() : 1) * ID_LENGTH;
+  }
+  return content;
 }

@@ -144,6 +144,32 @@ export class ByteReader {
     return -magnitude;
   }
 
+  /** Passes over `count` integers, signed or not. */
+  skip(count: number): void {
+    const { data } = this;
+    let at = this.position;
+    for (let left = count; left > 0; at++) {
+      if (at >= data.length) throw new FormatError('a column ends too early');
+      if (data[at] < 0x80) left--;
+    }
+    this.position = at;
+  }
+
+  /** Passes over `count` integers if those that `other` comes to are the same; else neither moves. */
+  skipEqual(other: ByteReader, count: number): boolean {
+    const { data, position } = this;
+    const shift = other.position - position;
+    let at = position;
+    for (let left = count; left > 0; at++) {
+      const byte = data[at];
+      if (byte !== other.data[at + shift] || at >= data.length) return false;
+      if (byte < 0x80) left--;
+    }
+    this.position = at;
+    other.position = at + shift;
+    return true;
+  }
+
   /** How many bytes are still to be read. */
   get left(): number {
     return this.data.length - this.position;

@@ -47,6 +47,7 @@ describe('segment', () => {
         list.forEach((entry, i) => {
           const back = segment.entry(i);
           expect(plain(back)).toEqual(plain(entry));
+          expect(openSegment(encodeSegment(list)).loneEntry(i)).toEqual(back);
           expect([...segment.idsOf(i)]).toEqual([...entry.ids]);
           expect(segment.sizes[i]).toBe(entry.size);
           expect(segment.mtimeSecs[i]).toBe(entry.mtimeSec);

@@ -112,7 +112,7 @@ function* begunAndActive(db: Db, { source, low, high, range }: Stretch): Generat
     for (let i = 0; i < froms.length; i++) {
       if (froms[i] <= low || froms[i] > high) continue;
       const key = segment.keyAt(i);
-      if (key >= range.from && key < range.to) yield { key, entry: () => segment.entry(i, key) };
+      if (key >= range.from && key < range.to) yield { key, entry: () => segment.loneEntry(i, key) };
     }
   }
 }

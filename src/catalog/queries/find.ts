@@ -120,7 +120,7 @@ function* matchesIn(
     if (froms.length === 0) froms = decodeFroms(row, row.entries);
     const key = segment.keyAt(i);
     if (froms[i] > seq || key < pattern.range.from || key >= pattern.range.to || !pattern.matches(key)) continue;
-    yield times.version(key, source, froms[i], undefined, segment.entry(i, key));
+    yield times.version(key, source, froms[i], undefined, segment.loneEntry(i, key));
   }
 }
 

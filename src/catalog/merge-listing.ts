@@ -1,0 +1,266 @@
+import { openSegment, type Segment } from '../format/segment.js';
+import { changedEntries, haveSameKeys } from './changed-entries.js';
+import type { Db } from './database.js';
+import { decodeFroms, encodeFroms, type FromsRow } from './froms.js';
+import type { KeyText } from './keys.js';
+import { sameEntry } from './same-entry.js';
+import {
+  deleteBytes,
+  deleteSegment,
+  fileTotals,
+  insertBytes,
+  insertHistory,
+  insertSegment,
+  loadBytes,
+  type PutRow,
+  updateBytes,
+  updateSegment,
+} from './segment-rows.js';
+import type { SourceId } from './snapshots.js';
+
+/** How the active entries changed. */
+export interface Changes {
+  added: number;
+  changed: number;
+  removed: number;
+}
+
+/** What a merge is about. */
+export interface Merge {
+  source: SourceId;
+  /** Sequence of the snapshot whose listing becomes the active one. */
+  seq: number;
+  /** Sequence of the snapshot whose state the segments hold; undefined: there is none. */
+  previous: number | undefined;
+  /** Whether ended versions are recorded. */
+  history: boolean;
+}
+
+/** An active segment that the new listing does not have. */
+export interface Drop {
+  /** Its row in `segments`. */
+  id: number;
+  first_key: KeyText;
+}
+
+/** A segment that is not among the active ones yet. */
+export interface NewSegment {
+  first_key: KeyText;
+  blob_id: Uint8Array;
+  bytes: Uint8Array;
+}
+
+/** The row of a dropped segment, with its bytes. */
+interface DroppedRow extends FromsRow {
+  bytes_id: number;
+  entries: number;
+  bytes: Uint8Array;
+}
+
+/** Makes the listing that a run has staged the active one. Call it in a transaction. */
+export function mergeStaged(db: Db, run: number, merge: Merge): Changes {
+  const drops = db.all<Drop>(
+    `SELECT s.id, s.first_key FROM staged_drops d CROSS JOIN segments s ON s.id = d.id
+     WHERE d.run = ? AND s.source = ? ORDER BY s.first_key`,
+    run,
+    merge.source,
+  );
+  const merger = new Merger(db, merge, drops);
+  const puts = db.all<PutRow>('SELECT id, first_key, blob_id FROM staged_puts WHERE run = ? ORDER BY first_key', run);
+  for (const put of puts) merger.addStaged(put);
+  return merger.finish();
+}
+
+/**
+ * Makes another listing the active one: a merge-join, in key order, of the segments that went with those that came.
+ * Equal entries keep the sequence in which they began; the others begin now, and what they replace, or what is gone,
+ * becomes history that ended with the previous snapshot. Segments in both listings are not looked at.
+ * Most segments change in a few entries and not in their paths: those are compared column by column.
+ * Use it in a transaction.
+ */
+export class Merger {
+  private readonly changes: Changes = { added: 0, changed: 0, removed: 0 };
+  private readonly db: Db;
+  private readonly merge: Merge;
+  private readonly old: OldEntries;
+
+  /** @param drops in key order */
+  constructor(db: Db, merge: Merge, drops: readonly Drop[]) {
+    this.db = db;
+    this.merge = merge;
+    this.old = new OldEntries(db, drops);
+  }
+
+  /** Adds the next segment in key order, whose bytes a run has staged. */
+  addStaged(put: PutRow): void {
+    const segment = loadBytes(this.db, put.id);
+    const old = this.old.inPlaceOf(put.first_key, segment);
+    if (old === undefined) {
+      this.insert(put, segment);
+      return;
+    }
+    this.replace(old, put, segment);
+    deleteBytes(this.db, old.row.bytes_id);
+  }
+
+  /** Adds the next segment in key order. */
+  add(segment: NewSegment): void {
+    const opened = openSegment(segment.bytes);
+    const old = this.old.inPlaceOf(segment.first_key, opened);
+    if (old === undefined) {
+      this.insert({ ...segment, id: insertBytes(this.db, segment.bytes) }, opened);
+      return;
+    }
+    const id = old.row.bytes_id;
+    this.replace(old, { ...segment, id }, opened);
+    updateBytes(this.db, id, segment.bytes);
+  }
+
+  /** Ends what comes after the last segment. */
+  finish(): Changes {
+    const { old, changes } = this;
+    for (; old.segment !== undefined; old.next()) {
+      this.end(old.segment, old.index, old.from);
+      changes.removed++;
+    }
+    return changes;
+  }
+
+  /** Gives a row another segment with the same paths. */
+  private replace({ id, row, segment: before }: Replaceable, put: PutRow, segment: Segment): void {
+    const { db, merge, changes } = this;
+    const froms = decodeFroms(row, row.entries);
+    const changed = changedEntries(before, segment);
+    for (const i of changed) {
+      this.end(before, i, froms[i]);
+      froms[i] = merge.seq;
+    }
+    changes.changed += changed.length;
+    updateSegment(db, id, put, fileTotals(segment), encodeFroms(froms, merge.seq));
+  }
+
+  /** Adds a segment, comparing it entry by entry with the old ones. */
+  private insert(put: PutRow, segment: Segment): void {
+    const { db, merge, changes, old } = this;
+    const froms: number[] = new Array(segment.length);
+    const { keys } = segment.check();
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i];
+      for (; old.segment !== undefined && old.key < key; old.next()) {
+        this.end(old.segment, old.index, old.from);
+        changes.removed++;
+      }
+      froms[i] = merge.seq;
+      if (old.segment === undefined || old.key !== key) {
+        changes.added++;
+        continue;
+      }
+      if (sameEntry(old.segment, old.index, segment, i)) {
+        froms[i] = old.from;
+      } else {
+        this.end(old.segment, old.index, old.from);
+        changes.changed++;
+      }
+      old.next();
+    }
+    // First keys are unique: an old segment with this one has been met above, and its row is gone.
+    old.meet(put.first_key);
+    insertSegment(db, merge.source, put, segment, froms, merge.seq);
+  }
+
+  private end(segment: Segment, i: number, from: number): void {
+    const { history, previous, source } = this.merge;
+    if (history && previous !== undefined) insertHistory(this.db, source, segment, i, from, previous);
+  }
+}
+
+/** An old segment whose row can take a new one. */
+interface Replaceable {
+  id: number;
+  row: DroppedRow;
+  segment: Segment;
+}
+
+/**
+ * The entries of the segments that went, one after the other. Only one segment is held at a time, and its row goes when
+ * it is.
+ */
+class OldEntries {
+  private readonly db: Db;
+  private readonly drops: readonly Drop[];
+  /** The next one to load. */
+  private upcoming = 0;
+  private loaded: Segment | undefined;
+  private froms: number[] = [];
+  private position = 0;
+
+  constructor(db: Db, drops: readonly Drop[]) {
+    this.db = db;
+    this.drops = drops;
+  }
+
+  /**
+   * The upcoming segment, if nothing of it has been looked at and it has the same paths as another one: it is passed
+   * over, and its row stays.
+   */
+  inPlaceOf(firstKey: KeyText, segment: Segment): Replaceable | undefined {
+    if (!this.isUpcoming(firstKey)) return undefined;
+    const { id } = this.drops[this.upcoming];
+    const row = this.row(id);
+    const old = openSegment(row.bytes);
+    if (!haveSameKeys(old, segment)) return undefined;
+    this.upcoming++;
+    return { id, row, segment: old };
+  }
+
+  /** Sees to it that the row with this first key, if it is the upcoming one, is gone. */
+  meet(firstKey: KeyText): void {
+    if (this.isUpcoming(firstKey)) this.load();
+  }
+
+  /** The segment of the current entry; undefined past the last one. */
+  get segment(): Segment | undefined {
+    while (this.loaded === undefined && this.upcoming < this.drops.length) this.load();
+    return this.loaded;
+  }
+
+  get index(): number {
+    return this.position;
+  }
+
+  get key(): string {
+    return this.loaded!.keys[this.position];
+  }
+
+  /** In which snapshot the current entry began. */
+  get from(): number {
+    return this.froms[this.position];
+  }
+
+  next(): void {
+    if (++this.position === this.froms.length) this.loaded = undefined;
+  }
+
+  private isUpcoming(firstKey: KeyText): boolean {
+    return this.loaded === undefined && this.drops[this.upcoming]?.first_key === firstKey;
+  }
+
+  private row(id: number): DroppedRow {
+    return this.db.one<DroppedRow>(
+      `SELECT s.bytes_id, s.entries, s.min_from, s.max_from, s.froms, b.bytes
+       FROM segments s JOIN segment_bytes b ON b.id = s.bytes_id WHERE s.id = ?`,
+      id,
+    )!;
+  }
+
+  private load(): void {
+    const { id } = this.drops[this.upcoming++];
+    const row = this.row(id);
+    deleteSegment(this.db, id);
+    deleteBytes(this.db, row.bytes_id);
+    this.froms = decodeFroms(row, row.entries);
+    this.position = 0;
+    // An empty segment has no entry to stand on.
+    this.loaded = row.entries === 0 ? undefined : openSegment(row.bytes);
+  }
+}
