@@ -1,17 +1,11 @@
-import { workerData } from 'node:worker_threads';
-import type { ExtractResult, ExtractSetup, ExtractTask } from '../src/archive/restore/messages.js';
+import type { Extractor } from '../src/archive/restore/extractor.js';
+import type { ExtractTask } from '../src/archive/restore/messages.js';
 import { startExtractor } from '../src/archive/restore/start.js';
-import { carryingErrors } from '../src/archive/worker-errors.js';
+import { workerEntry } from '../src/archive/worker-entry.js';
 import { nativeAvailable } from '../src/platform/index.js';
 
 // Loads libc's binding before the thread counts as started: see startThreads.
 nativeAvailable();
 
-const extractor = startExtractor(workerData as ExtractSetup);
-// A failure is told by each task; without one it is nobody's.
-extractor.catch(() => undefined);
-
 /** Piscina entry: hands a task to this thread's extractor. */
-export default function extract(task: ExtractTask): Promise<ExtractResult> {
-  return carryingErrors(async () => (await extractor).run(task));
-}
+export default workerEntry(startExtractor, (extractor: Extractor, task: ExtractTask) => extractor.run(task));

@@ -1,33 +1,26 @@
-import { workerData } from 'node:worker_threads';
-import type { IngestResult, IngestSetup, IngestTask } from '../src/archive/ingest/messages.js';
+import type { Ingester } from '../src/archive/ingest/ingester.js';
+import type { IngestResult, IngestTask } from '../src/archive/ingest/messages.js';
 import { startIngester } from '../src/archive/ingest/start.js';
-import { carryingErrors } from '../src/archive/worker-errors.js';
+import { workerEntry } from '../src/archive/worker-entry.js';
 import { nativeAvailable } from '../src/platform/index.js';
 
 // Loads libc's binding before the thread counts as started: see startThreads.
 nativeAvailable();
 
-const ingester = startIngester(workerData as IngestSetup);
-// A failure is told by each task; without one it is nobody's.
-ingester.catch(() => undefined);
-
 /** Piscina entry: hands a task to this thread's ingester. */
-export default function ingest(task: IngestTask): Promise<IngestResult> {
-  return carryingErrors(() => run(task));
-}
+export default workerEntry(startIngester, run);
 
-async function run(task: IngestTask): Promise<IngestResult> {
-  const worker = await ingester;
+async function run(ingester: Ingester, task: IngestTask): Promise<IngestResult> {
   switch (task.kind) {
     case 'files':
-      return worker.files(task);
+      return ingester.files(task);
     case 'cut':
-      return worker.cut(task);
+      return ingester.cut(task);
     case 'range':
-      return worker.range(task);
+      return ingester.range(task);
     case 'flush':
       arrive(task.barrier, task.workers);
-      return worker.flush();
+      return ingester.flush();
   }
 }
 

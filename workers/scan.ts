@@ -1,19 +1,21 @@
-import { parentPort, workerData } from 'node:worker_threads';
-import { BatchWriter } from '../src/archive/backup/scan-batches.js';
-import type { ScanMessage, ScanSetup } from '../src/archive/backup/scan-thread.js';
+import { parentPort } from 'node:worker_threads';
+import { BatchWriter, type ScanRing } from '../src/archive/backup/scan-batches.js';
+import type { ScanMessage, ScanOrders } from '../src/archive/backup/scan-thread.js';
 import { carryingErrors } from '../src/archive/worker-errors.js';
-import { planOf, scan } from '../src/scan/index.js';
+import { planOf, type ScanOrder, scan } from '../src/scan/index.js';
 
-const { ring, order } = workerData as ScanSetup;
+// With the listener gone, nothing keeps the thread: it ends when this is done.
+parentPort?.once('message', async (orders: ScanOrders) => {
+  if (orders.ring === undefined) return;
+  try {
+    await carryingErrors(() => run(orders.ring, orders.order));
+  } catch (error) {
+    say({ kind: 'failed', error });
+  }
+});
 
-try {
-  await carryingErrors(run);
-} catch (error) {
-  say({ kind: 'failed', error });
-}
-
-/** Scans as ordered; nothing here waits for messages, so the thread ends when this does. */
-function run(): void {
+/** Scans as ordered; nothing here waits for messages. */
+function run(ring: ScanRing, order: ScanOrder): void {
   const plan = planOf(order);
   const writer = new BatchWriter(ring, (batch) => say({ kind: 'batch', batch }));
   for (const item of scan(plan)) if (!writer.add(item)) return;

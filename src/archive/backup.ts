@@ -17,9 +17,10 @@ import { ListingBuilder } from './backup/listing-builder.js';
 import { type StillThere, stillThere } from './backup/missing-blobs.js';
 import { ReadQueue } from './backup/read-queue.js';
 import { BackupRun, type RunCounts } from './backup/run.js';
-import { scanInThread } from './backup/scan-thread.js';
+import { ScanThread } from './backup/scan-thread.js';
 import type { Context } from './context.js';
 import { keepCopy } from './copies.js';
+import { worthStartingEarly } from './early-threads.js';
 import { hardRemove, requireHardRemove } from './forgetting/hard-remove.js';
 import { workshopOf } from './forgetting/workshop.js';
 import { type Lineage, lineageToContinue } from './lineage.js';
@@ -46,6 +47,16 @@ const TURN_EVERY = 25;
 export async function backup(context: Context, options: BackupOptions): Promise<BackupResult> {
   if (context.config.nice !== 0) lowerPriority(context.config.nice);
   for (const note of platformNotes()) context.report.warn(note);
+  const early = worthStartingEarly(context.config) ? new ScanThread() : undefined;
+  try {
+    return await backUp(context, options, early);
+  } finally {
+    await early?.dismiss();
+  }
+}
+
+/** @param early a thread for the scan, if there is one already */
+async function backUp(context: Context, options: BackupOptions, early: ScanThread | undefined): Promise<BackupResult> {
   const repository = await openRepository(context, {
     command: 'backup',
     lock: options.hardRemove && !options.dryRun ? 'exclusive' : 'shared',
@@ -55,7 +66,7 @@ export async function backup(context: Context, options: BackupOptions): Promise<
   try {
     repository.keyring.requireWrite('backup');
     if (options.hardRemove) requireHardRemove(repository);
-    return await new Backup(repository, options).run();
+    return await new Backup(repository, options, early).run();
   } finally {
     await repository.close();
   }
@@ -73,8 +84,11 @@ class Backup {
   private snapshotBytes = 0;
   private streamed = { read: 0, new: 0 };
   private there: StillThere | undefined;
+  /** Not used yet. */
+  private scanThread: ScanThread | undefined;
 
-  constructor(repository: Repository, options: BackupOptions) {
+  constructor(repository: Repository, options: BackupOptions, scanThread: ScanThread | undefined) {
+    this.scanThread = scanThread;
     this.repository = repository;
     this.context = repository.context;
     this.options = options;
@@ -272,7 +286,10 @@ class Backup {
   private scanned(plan: RootPlan, { head }: Lineage): AsyncIterable<ScanItem[]> | Iterable<ScanItem[]> {
     const counts = head && snapshotBody(head)?.counts;
     const entries = counts === undefined ? 0 : counts.files + counts.dirs;
-    return entries >= SCANNED_APART ? scanInThread(plan.scan) : oneByOne(scan(plan.scan));
+    if (entries < SCANNED_APART) return oneByOne(scan(plan.scan));
+    const thread = this.scanThread ?? new ScanThread();
+    this.scanThread = undefined;
+    return thread.scan(plan.scan);
   }
 
   /** Saves standard input as a file of this moment. */

@@ -153,22 +153,41 @@ export function knownIdReader(file: string): KnownIdReader {
   return (number, out) => reader.read(number, out);
 }
 
+/** Ids that are read from the flat file at a time, and how many such blocks are kept. */
+const BLOCK = 1024;
+const BLOCKS = 8;
+
+/** Neighbours are asked for after one another: what was stored together is needed together. */
 class IdFileReader {
   private readonly file: string;
   private fd: number | undefined;
+  /** The blocks at hand, each at the place that its number gives it. */
+  private readonly blocks: Uint8Array[] = [];
+  private readonly numbers = new Array<number>(BLOCKS).fill(-1);
 
   constructor(file: string) {
     this.file = file;
   }
 
   read(number: number, out: Uint8Array): void {
-    this.fd ??= openSync(this.file, 'r');
-    readSync(this.fd, out, 0, ID_LENGTH, number * ID_LENGTH);
+    const block = Math.floor(number / BLOCK);
+    const place = block % BLOCKS;
+    if (this.numbers[place] !== block) this.load(block, place);
+    const from = (number % BLOCK) * ID_LENGTH;
+    const ids = this.blocks[place];
+    for (let i = 0; i < ID_LENGTH; i++) out[i] = ids[from + i];
   }
 
   close(): void {
     if (this.fd !== undefined) closeSync(this.fd);
     this.fd = undefined;
+  }
+
+  private load(block: number, place: number): void {
+    this.fd ??= openSync(this.file, 'r');
+    this.blocks[place] ??= new Uint8Array(BLOCK * ID_LENGTH);
+    readSync(this.fd, this.blocks[place], 0, BLOCK * ID_LENGTH, block * BLOCK * ID_LENGTH);
+    this.numbers[place] = block;
   }
 }
 

@@ -1,11 +1,14 @@
 import { fromDisplay, toDisplay } from '../bytes.js';
 import type { SnapshotRow } from '../catalog/index.js';
+import type { Config } from '../config/types.js';
 import { ExitCode, UserError } from '../errors.js';
 import { platformNotes } from '../platform/index.js';
 import { jsonPath } from '../report/json-path.js';
 import { OwnFiles } from '../scan/own-files.js';
+import { storeKind } from '../store/index.js';
 import { BlobIndex, indexFile } from './blob-index.js';
 import { type Context, notConfirmed } from './context.js';
+import { worthStartingEarly } from './early-threads.js';
 import { workerCount } from './ingest/pool.js';
 import { keyOf } from './past.js';
 import { snapshotBody } from './reconcile.js';
@@ -32,14 +35,30 @@ interface Plan {
 export async function restore(context: Context, options: RestoreOptions): Promise<RestoreResult> {
   const mapping = new Mapping(options.target, options.map);
   for (const note of platformNotes()) context.report.warn(note);
+  const early = !options.dryRun && worthStartingEarly(context.config);
+  const pool = early ? newPool(context.config) : undefined;
+  try {
+    return await restoreWith(context, options, mapping, pool);
+  } finally {
+    context.report.done();
+    await pool?.close();
+  }
+}
+
+/** @param pool if it was started early */
+async function restoreWith(
+  context: Context,
+  options: RestoreOptions,
+  mapping: Mapping,
+  pool: WorkerPool | undefined,
+): Promise<RestoreResult> {
   const repository = await openRepository(context, { command: 'restore', lock: 'shared', catalog: 'read' });
   try {
     repository.keyring.requireRead('restore');
     const plan = await makePlan(repository, options);
     if (options.delete && !options.dryRun) await confirmRemoval(repository, plan, mapping, options);
-    return await run(repository, plan, mapping, options);
+    return await run(repository, plan, mapping, options, pool);
   } finally {
-    context.report.done();
     await repository.close();
   }
 }
@@ -110,6 +129,7 @@ async function run(
   plan: Plan,
   mapping: Mapping,
   options: RestoreOptions,
+  early?: WorkerPool,
 ): Promise<RestoreResult> {
   const { context, config, store, keyring } = repository;
   const isLocal = store.kind === 'local';
@@ -117,7 +137,7 @@ async function run(
     [...(isLocal ? [config.store.url] : []), config.tableDir, config.keyPath, context.configFile].map(fromDisplay),
   );
   // The threads start while the index is loaded.
-  const pool = options.dryRun ? NO_POOL : startPool(repository, options.verify);
+  const pool = options.dryRun ? NO_POOL : readyPool(repository, options.verify, early);
   let index: BlobIndex;
   try {
     index = repository.blobs();
@@ -154,18 +174,19 @@ async function run(
   }
 }
 
-function startPool(repository: Repository, verify: boolean): ExtractPool {
-  const { store, config, keyring } = repository;
-  return new WorkerPool(
-    {
-      storeUrl: config.store.url,
-      storeOptions: { tableDir: config.tableDir, command: 'restore', withoutConfig: true },
-      keyring: keyring.toData(),
-      verify,
-    },
-    workerCount(config.workers),
-    store.kind === 'local' ? 2 : 8,
-  );
+function newPool(config: Config): WorkerPool {
+  return new WorkerPool(workerCount(config.workers), storeKind(config.store.url) === 'local' ? 2 : 8);
+}
+
+function readyPool({ config, keyring }: Repository, verify: boolean, early: WorkerPool | undefined): ExtractPool {
+  const pool = early ?? newPool(config);
+  pool.setUp({
+    storeUrl: config.store.url,
+    storeOptions: { tableDir: config.tableDir, command: 'restore', withoutConfig: true },
+    keyring: keyring.toData(),
+    verify,
+  });
+  return pool;
 }
 
 /** How much is to come, where that is known beforehand. */

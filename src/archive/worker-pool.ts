@@ -5,9 +5,13 @@ import { workerFile } from './worker-file.js';
 
 /** A pool of threads of one kind, all started at once. */
 export interface ThreadPool {
+  /** How many threads it has. */
+  readonly threads: number;
+  /** Says what every thread works with, before the first task. */
+  setUp(setup: object): void;
   /** Has a thread do a task. Errors meant for users are thrown as they were there. */
   run(task: object, transferList?: ArrayBuffer[]): Promise<unknown>;
-  /** Ends the threads, finished or not. */
+  /** Ends the threads, finished or not; once is enough. */
   close(): Promise<void>;
 }
 
@@ -27,14 +31,12 @@ export interface ThreadPoolOptions {
  * ends the whole process with a fatal error, in the middle of whatever it is doing. Entries of workers load what they
  * need at once, not with their first task, for the same reason.
  * @param name of the file in workers/, without ending
- * @param setup the threads' `workerData`
  */
-export function startThreads(name: string, setup: unknown, options: ThreadPoolOptions): ThreadPool {
+export function startThreads(name: string, options: ThreadPoolOptions): ThreadPool {
   const { threads, atOnce, heapMb } = options;
   giveBuffersBack();
   const piscina = new Piscina({
     filename: workerFile(name),
-    workerData: setup,
     minThreads: threads,
     maxThreads: threads,
     // Threads wait for messages, not in Atomics.wait: there they could not finish what they have under way.
@@ -61,7 +63,8 @@ export function startThreads(name: string, setup: unknown, options: ThreadPoolOp
         }),
     ),
   );
-  const close = async () => {
+  let ended: Promise<void> | undefined;
+  const end = async (): Promise<void> => {
     closing = true;
     // Idle threads do not keep the process alive.
     const alive = setInterval(() => undefined, 60_000);
@@ -69,13 +72,21 @@ export function startThreads(name: string, setup: unknown, options: ThreadPoolOp
     clearInterval(alive);
     await piscina.destroy();
   };
+  const close = (): Promise<void> => {
+    ended ??= end();
+    return ended;
+  };
+  let setup: object | undefined;
+  const setUp = (given: object): void => {
+    setup = given;
+  };
   const run = async (task: object, transferList?: ArrayBuffer[]): Promise<unknown> => {
     if (failure !== undefined) throw failure;
     try {
-      return await piscina.run(task, transferList && { transferList });
+      return await piscina.run({ setup, task }, transferList && { transferList });
     } catch (error) {
       throw carriedError(error);
     }
   };
-  return { run, close };
+  return { threads, setUp, run, close };
 }

@@ -31,6 +31,11 @@ export function catalogFiles(dir: string): CatalogFiles {
   };
 }
 
+/** Bytes of the catalog in a directory, as its database lies there; 0 when there is none. */
+export function catalogSize(dir: string): number {
+  return fs.statSync(catalogFiles(dir).database, { throwIfNoEntry: false })?.size ?? 0;
+}
+
 /** Deletes a database file with what SQLite keeps beside it. */
 export function removeDatabase(path: string): void {
   // The database goes first: one without its log would be wrong, a log without a database means nothing.

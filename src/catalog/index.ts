@@ -13,6 +13,7 @@ import type { SourceId } from './snapshots.js';
 export type { Active, ActiveSegment } from './active.js';
 export type { ListingSegments, ListingToApply, SegmentRef } from './apply-listing.js';
 export type { Catalog } from './catalog.js';
+export { catalogSize } from './files.js';
 export type { Forgotten, HeadListing } from './forget.js';
 export { isDamage } from './health.js';
 export type { Kept } from './kept.js';

@@ -5,47 +5,63 @@ import { carriedError } from '../worker-errors.js';
 import { workerFile } from '../worker-file.js';
 import { BatchReader, newRing, type ScanBatch, type ScanRing } from './scan-batches.js';
 
-/** What the thread is started with. */
-export interface ScanSetup {
-  ring: ScanRing;
-  order: ScanOrder;
-}
-
 /** What it says: a batch, or how it ended. */
 export type ScanMessage =
   | { kind: 'batch'; batch: ScanBatch }
   | { kind: 'done'; rootsRead: number }
   | { kind: 'failed'; error: unknown };
 
-/**
- * `scan` on a thread of its own, so that looking at the disk and comparing go on side by side. It is a few thousand
- * entries ahead at most.
- */
-export async function* scanInThread(plan: ScanPlan): AsyncGenerator<ScanItem[], void, undefined> {
-  const ring = newRing();
-  const reader = new BatchReader(ring);
-  const setup: ScanSetup = { ring, order: orderOf(plan) };
-  const worker = new Worker(workerFile('scan'), { workerData: setup, trackUnmanagedFds: false });
-  worker.once('online', keepHeapsSmall);
-  const messages = new Messages(worker);
-  try {
-    for (;;) {
-      const message = await messages.next();
-      switch (message.kind) {
-        case 'batch':
-          yield reader.read(message.batch);
-          break;
-        case 'done':
-          plan.rootsRead = message.rootsRead;
-          return;
-        case 'failed':
-          throw carriedError(message.error);
+/** What it is told: to scan, or that there is nothing to do. */
+export type ScanOrders = { ring: ScanRing; order: ScanOrder } | { ring: undefined };
+
+/** A thread for one scan, so that looking at the disk and comparing go on side by side. */
+export class ScanThread {
+  private readonly worker: Worker;
+  private readonly messages: Messages;
+  private isOrdered = false;
+
+  constructor() {
+    this.worker = new Worker(workerFile('scan'), { trackUnmanagedFds: false });
+    this.worker.once('online', keepHeapsSmall);
+    this.messages = new Messages(this.worker);
+  }
+
+  /** `scan` on this thread. It is a few thousand entries ahead at most. */
+  async *scan(plan: ScanPlan): AsyncGenerator<ScanItem[], void, undefined> {
+    const { messages } = this;
+    const ring = newRing();
+    const reader = new BatchReader(ring);
+    this.order({ ring, order: orderOf(plan) });
+    try {
+      for (;;) {
+        const message = await messages.next();
+        switch (message.kind) {
+          case 'batch':
+            yield reader.read(message.batch);
+            break;
+          case 'done':
+            plan.rootsRead = message.rootsRead;
+            return;
+          case 'failed':
+            throw carriedError(message.error);
+        }
       }
+    } finally {
+      // It ends by itself: to end it from here while it loads native code would end the process.
+      reader.stop();
+      await messages.ended;
     }
-  } finally {
-    // It ends by itself: to end it from here while it loads native code would end the process.
-    reader.stop();
-    await messages.ended;
+  }
+
+  /** Sends the thread home if it was never needed; resolves when it has ended. */
+  dismiss(): Promise<void> {
+    if (!this.isOrdered) this.order({ ring: undefined });
+    return this.messages.ended;
+  }
+
+  private order(orders: ScanOrders): void {
+    this.isOrdered = true;
+    this.worker.postMessage(orders);
   }
 }
 

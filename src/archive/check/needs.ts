@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { SnapshotRow } from '../../catalog/index.js';
 import type { BlobKind } from '../../crypto/keyring.js';
 import { decodeChunkListNode, holeLength } from '../../format/chunk-list.js';
@@ -25,6 +26,10 @@ export class Needs {
   private readonly packs: PackState;
   /** Whether what lies below a node of a listing or chunk list is there, by `blobKey`. */
   private readonly known = new Map<string, boolean>();
+  /** Names of snapshots that the catalog could not take in. */
+  private readonly behind = new Set<string>();
+  /** Names of packs that are needed and that no index names. */
+  private readonly unindexed = new Set<string>();
 
   constructor(repository: Repository, findings: Findings, packs: PackState) {
     this.repository = repository;
@@ -32,7 +37,8 @@ export class Needs {
     this.packs = packs;
   }
 
-  async check(): Promise<void> {
+  /** Looks everything up. Others get a turn now and then: packs are read meanwhile. */
+  async look(): Promise<void> {
     const { catalog, context } = this.repository;
     for (const row of catalog.snapshots.all()) {
       // What a pending one lacks, its writer has still to put; till then it counts for nothing.
@@ -40,14 +46,27 @@ export class Needs {
       context.signal.throwIfAborted();
       const { id, depth } = row.listing;
       if (!(await this.listing(id, depth, row))) this.findings.cutListings.add(row.name);
-      else if (!row.applied) this.findings.add(problem('catalog', objectPath('snapshots', row.name), BEHIND));
+      else if (!row.applied) this.behind.add(row.name);
     }
-    let turn = 0;
-    for (const content of catalog.query.contents()) {
-      if ((++turn & 0xfff) === 0) context.signal.throwIfAborted();
-      await this.content(content);
+    let count = 0;
+    for (const { depth, ids } of catalog.query.contents()) {
+      if ((++count & 0xfff) === 0) {
+        await setImmediate();
+        context.signal.throwIfAborted();
+      }
+      if (depth === 0) this.chunks(ids);
+      else await this.content({ depth, ids });
     }
-    for (const name of this.findings.unindexed) this.findings.add(problem('index', objectPath('packs', name), UNNAMED));
+  }
+
+  /** Notes what was found beside blobs that are lost. */
+  tell(): void {
+    const { findings, behind, unindexed } = this;
+    for (const name of behind) findings.add(problem('catalog', objectPath('snapshots', name), BEHIND));
+    for (const name of unindexed) {
+      findings.unindexed.add(name);
+      findings.add(problem('index', objectPath('packs', name), UNNAMED));
+    }
   }
 
   /** Whether all of a listing is there. What the catalog has of a snapshot's entries is not read for that. */
@@ -76,13 +95,16 @@ export class Needs {
   }
 
   private async content({ depth, ids }: Content): Promise<boolean> {
+    if (depth === 0) return this.chunks(ids);
     let isWhole = true;
-    if (depth === 0) {
-      for (let at = 0; at < ids.length; at += ID_LENGTH)
-        if (holeLength(ids, at) === undefined && !this.need(ids, at, 'data')) isWhole = false;
-      return isWhole;
-    }
     for (const id of eachId(ids)) if (!(await this.chunkList(id, depth))) isWhole = false;
+    return isWhole;
+  }
+
+  private chunks(ids: Uint8Array): boolean {
+    let isWhole = true;
+    for (let at = 0; at < ids.length; at += ID_LENGTH)
+      if (holeLength(ids, at) === undefined && !this.need(ids, at, 'data')) isWhole = false;
     return isWhole;
   }
 
@@ -107,7 +129,7 @@ export class Needs {
     } else {
       const places = blobs.locations(ids, at).filter(({ name }) => bad?.has(name) !== true);
       if (places.length > 0 && places.every(({ name }) => packs.unindexed.has(name)))
-        findings.unindexed.add(places[0].name);
+        this.unindexed.add(places[0].name);
       if (places.length > 0) return true;
     }
     const id = ids.subarray(at, at + ID_LENGTH);

@@ -3,17 +3,14 @@ import { decodeDirectory } from '../../format/pack.js';
 import { objectPath } from '../../store/index.js';
 import { readPackDirectory } from '../forgetting/strange-packs.js';
 import { packsOfIndex } from '../index-notes.js';
-import { workerCount } from '../ingest/pool.js';
 import type { Repository } from '../repository.js';
 import { isDamage } from '../small-objects.js';
 import type { CheckProblem } from '../types.js';
-import type { PackVerifyTask, VerifySetup } from '../verify/start.js';
+import type { VerifySetup } from '../verify/start.js';
+import { startVerifyThreads } from '../verify/threads.js';
 import type { PackToVerify, PackVerdict } from '../verify/verify-pack.js';
-import { startThreads } from '../worker-pool.js';
+import type { ThreadPool } from '../worker-pool.js';
 import { blobKey, eachId, type Findings, problem } from './findings.js';
-
-/** Packs are handed to a verify worker in tasks of so many. */
-const PACKS_PER_TASK = 2;
 
 /** Said of a pack that is needed and that no index names. */
 export const UNNAMED = 'no index names it, so without a catalog nothing in it is found: an index was lost';
@@ -118,37 +115,37 @@ export class PackState {
     }
   }
 
-  /** Reads packs whole in worker threads, those not verified for longest first, and remembers which were right. */
-  async read(share: number): Promise<void> {
+  /**
+   * Reads packs whole in worker threads, those not verified for longest, and remembers which were right.
+   * @param threads if they were started early; they are ended
+   */
+  async read(share: number, threads?: ThreadPool): Promise<void> {
     const { catalog, context, config, keyring, store } = this.repository;
     const present = catalog.packs.all().filter((pack) => pack.present);
-    const chosen = longestUnverified(present, share);
+    // The largest come first, so that no thread is left alone with one in the end.
+    const chosen = longestUnverified(present, share).sort((a, b) => b.size - a.size);
+    const pool = threads ?? startVerifyThreads(config, chosen.length);
     const setup: VerifySetup = { storeUrl: store.url, tableDir: config.tableDir, keyring: keyring.toData() };
-    const workers = workerCount(config.workers);
-    const threads = Math.max(1, Math.min(workers, Math.ceil(chosen.length / PACKS_PER_TASK)));
-    const pool = startThreads('verify', setup, { threads });
+    pool.setUp(setup);
     context.report.start('reading packs');
     try {
       const totalBytes = chosen.reduce((sum, pack) => sum + pack.size, 0);
       const underWay = new Set<Promise<void>>();
       let verified = 0;
-      for (let i = 0; i < chosen.length; i += PACKS_PER_TASK) {
+      for (const row of chosen) {
         context.signal.throwIfAborted();
-        const rows = chosen.slice(i, i + PACKS_PER_TASK);
-        const task: PackVerifyTask = { packs: rows.map((row) => this.toVerify(row)) };
-        const done: Promise<void> = pool.run(task).then((result) => {
+        const done: Promise<void> = pool.run(this.toVerify(row)).then((verdict) => {
           underWay.delete(done);
-          for (const verdict of result as PackVerdict[]) this.judge(verdict);
-          verified += rows.length;
+          this.judge(verdict as PackVerdict);
           context.report.progress({
-            files: verified,
+            files: ++verified,
             bytes: this.findings.read,
             totalFiles: chosen.length,
             totalBytes,
           });
         });
         underWay.add(done);
-        while (underWay.size >= workers * 2) await Promise.race(underWay);
+        while (underWay.size >= pool.threads * 2) await Promise.race(underWay);
       }
       await Promise.all(underWay);
     } finally {

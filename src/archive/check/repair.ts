@@ -9,6 +9,7 @@ import { applyAgain } from '../reconcile.js';
 import type { Repository } from '../repository.js';
 import type { CheckProblem, CheckResult } from '../types.js';
 import { PackVerifier } from '../verify/verify-pack.js';
+import type { ThreadPool } from '../worker-pool.js';
 import { examine } from './examine.js';
 import type { Findings } from './findings.js';
 import { mendPlain, mendSmall } from './mend-small.js';
@@ -25,8 +26,8 @@ const SET_ASIDE = 'it is set aside, so that the store goes on without it';
  * by a record, once all of it that can be read lies in new packs. Objects set aside are deleted by the next prune. Doing it
  * again finds nothing new.
  */
-export async function repair(repository: Repository, readData: number): Promise<CheckResult> {
-  return new Repair(repository).run(readData);
+export async function repair(repository: Repository, readData: number, threads?: ThreadPool): Promise<CheckResult> {
+  return new Repair(repository).run(readData, threads);
 }
 
 class Repair {
@@ -40,13 +41,13 @@ class Repair {
     this.repository = repository;
   }
 
-  async run(readData: number): Promise<CheckResult> {
+  async run(readData: number, threads: ThreadPool | undefined): Promise<CheckResult> {
     const { repository } = this;
     const healed = await this.returnedPacks();
     await this.record([], [], healed);
     if (healed.length > 0) await repository.refresh();
     const adopted = await adoptStrangePacks(workshopOf(repository));
-    const found = await examine(repository, readData);
+    const found = await examine(repository, readData, threads);
     await this.mendObjects(found);
     await this.nameInIndex(found);
     await this.replacePacks(found);

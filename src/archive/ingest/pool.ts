@@ -24,7 +24,8 @@ export class IngestPool {
 
   constructor(setup: IngestSetup, workers: number) {
     this.workers = workers;
-    this.threads = startThreads('ingest', setup, { threads: workers, heapMb: 256 });
+    this.threads = startThreads('ingest', { threads: workers, heapMb: 256 });
+    this.threads.setUp(setup);
   }
 
   /** Has some files read whole. */

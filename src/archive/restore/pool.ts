@@ -13,8 +13,13 @@ export class WorkerPool implements ExtractPool {
   private readonly threads: ThreadPool;
 
   /** @param atOnce tasks that one worker has under way: while one waits for its packs to be read, another computes */
-  constructor(setup: ExtractSetup, workers: number, atOnce: number) {
-    this.threads = startThreads('extract', setup, { threads: workers, atOnce });
+  constructor(workers: number, atOnce: number) {
+    this.threads = startThreads('extract', { threads: workers, atOnce });
+  }
+
+  /** Says what every worker works with, before the first task. */
+  setUp(setup: ExtractSetup): void {
+    this.threads.setUp(setup);
   }
 
   run(task: ExtractTask): Promise<ExtractResult> {

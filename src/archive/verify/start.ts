@@ -1,18 +1,13 @@
 import { importKeyring, type KeyringData } from '../../crypto/keyring.js';
 import { native } from '../../crypto/native.js';
 import { openStore } from '../../store/index.js';
-import { type PackToVerify, PackVerifier } from './verify-pack.js';
+import { PackVerifier } from './verify-pack.js';
 
 /** What a verify worker is started with. */
 export interface VerifySetup {
   storeUrl: string;
   tableDir: string;
   keyring: KeyringData;
-}
-
-/** Packs for one worker. */
-export interface PackVerifyTask {
-  packs: PackToVerify[];
 }
 
 /** Makes the verifier of a worker thread. */

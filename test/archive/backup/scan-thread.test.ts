@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { scanInThread } from '../../../src/archive/backup/scan-thread.js';
+import { ScanThread } from '../../../src/archive/backup/scan-thread.js';
 import { fromDisplay } from '../../../src/bytes.js';
 import { keyOf, planRoots, type RootPlan, type ScanItem, scan } from '../../../src/scan/index.js';
 
@@ -54,7 +54,7 @@ test('a thread of its own finds what a scan on this thread finds', async () => {
   expect(expected.length).toBeGreaterThan(2500);
   // Directories above the roots are others' too, who make and remove files there meanwhile.
   const below = (items: ScanItem[]) => items.filter(({ key }) => key.startsWith(keyOf(fromDisplay(folder))));
-  const found = await scanned(scanInThread(apart));
+  const found = await scanned(new ScanThread().scan(apart));
   expect(found.map(({ key }) => key)).toEqual(expected.map(({ key }) => key));
   expect(below(found)).toEqual(below(expected));
   expect(apart.rootsRead).toBe(here.rootsRead);
@@ -62,8 +62,16 @@ test('a thread of its own finds what a scan on this thread finds', async () => {
 });
 
 test('who has seen enough leaves no thread behind', async () => {
-  for await (const items of scanInThread((await plan()).scan)) {
+  for await (const items of new ScanThread().scan((await plan()).scan)) {
     expect(items.length).toBeGreaterThan(0);
     break;
   }
+});
+
+test('a thread that was not needed goes', async () => {
+  const thread = new ScanThread();
+  await thread.dismiss();
+  const used = new ScanThread();
+  await scanned(used.scan((await plan()).scan));
+  await used.dismiss();
 });

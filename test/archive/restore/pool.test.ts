@@ -15,7 +15,9 @@ function poolOf(folder: string, workers: number): WorkerPool {
     keyring: createFullKeyring(native).toData(),
     verify: false,
   };
-  return new WorkerPool(setup, workers, 2);
+  const pool = new WorkerPool(workers, 2);
+  pool.setUp(setup);
+  return pool;
 }
 
 const task = () => ({
