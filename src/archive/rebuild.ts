@@ -1,5 +1,6 @@
 import { beginRebuild, type Catalog } from '../catalog/index.js';
 import type { Keyring } from '../crypto/keyring.js';
+import { letHeapGrow } from '../platform/index.js';
 import type { ObjectStore } from '../store/index.js';
 import type { Context } from './context.js';
 import { type Reconciled, reconcile } from './reconcile.js';
@@ -10,6 +11,7 @@ export async function newRebuild(
   store: ObjectStore,
   keyring: Keyring,
 ): Promise<{ catalog: Catalog; reconciled: Reconciled }> {
+  letHeapGrow();
   const rebuild = await beginRebuild({
     dir: context.config.tableDir,
     storeId: keyring.storeIdHex,

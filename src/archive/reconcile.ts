@@ -12,10 +12,14 @@ import { BlobReader } from './blob-reader.js';
 import type { Context } from './context.js';
 import { copiedNames, dropCopies, keepCopy } from './copies.js';
 import { NO_MARKS, noteMarked } from './damage-marks.js';
+import { SegmentSource } from './fetch/segment-source.js';
 import { listingSegments } from './listing-reader.js';
 import { noteOwnPending } from './own-pending.js';
 import { dropPruned, lookAtPacks, type PacksSeen, type ReconcileParts } from './reconcile-packs.js';
 import { tryOpen, type UnreadableObject } from './small-objects.js';
+
+/** A thread for reading listings pays only where there are many to be read. */
+const FEW_SNAPSHOTS = 3;
 
 /** What the comparison found. */
 export interface Reconciled extends PacksSeen {
@@ -185,6 +189,7 @@ async function mergeSnapshots(
     (a, b) => a.header.sequence - b.header.sequence || compare(a.header.time, b.header.time) || compare(a.name, b.name),
   );
   if (counting.length > 0) await addSnapshots(parts, trust, counting, dead);
+  deriveUnsettled(catalog);
   for (const [name, time] of received) if (time !== undefined) catalog.snapshots.setReceived(name, time);
   return dead;
 }
@@ -209,6 +214,9 @@ async function addSnapshots(
   const { context, catalog, keyring, store } = parts;
   const blobs = BlobIndex.load(catalog, indexFile(context.config.tableDir), readable);
   const reader = new BlobReader(store, keyring, blobs);
+  const metadata = catalog.packs.all().reduce((sum, pack) => sum + (pack.kind === 'meta' ? pack.blobs : 0), 0);
+  const isFew = snapshots.length < FEW_SNAPSHOTS;
+  const segments = new SegmentSource({ context, keyring, index: blobs, reader, blobs: isFew ? 0 : metadata });
   const touched = new Set<SourceId>();
   try {
     for (const s of snapshots) {
@@ -242,10 +250,11 @@ async function addSnapshots(
         touched.add(source);
         continue;
       }
-      await applyReadable(context, catalog, reader, source, input);
+      await applyReadable(context, catalog, segments, source, input);
     }
-    for (const source of touched) await reapply(context, catalog, reader, source, dead);
+    for (const source of touched) await reapply(context, catalog, segments, source, dead);
   } finally {
+    await segments.close();
     blobs.close();
   }
 }
@@ -264,11 +273,11 @@ async function mergeKept(catalog: Catalog, reader: BlobReader, name: string, lis
 async function applyReadable(
   context: Context,
   catalog: Catalog,
-  reader: BlobReader,
+  segments: SegmentSource,
   source: SourceId,
   snapshot: SnapshotInput,
 ): Promise<void> {
-  const isApplied = await unlessDamaged(context, snapshot.name, () => applyOne(catalog, reader, source, snapshot));
+  const isApplied = await unlessDamaged(context, snapshot.name, () => applyOne(catalog, segments, source, snapshot));
   if (!isApplied && catalog.snapshots.get(snapshot.name) === undefined)
     catalog.snapshots.add(source, snapshot, snapshot.pending ? 'pending' : 'live');
 }
@@ -306,14 +315,17 @@ export async function applyAgain(
   if (waiting.length === 0) return 0;
   const blobs = BlobIndex.load(catalog, indexFile(context.config.tableDir), readable);
   const reader = new BlobReader(store, keyring, blobs);
+  const segments = new SegmentSource({ context, keyring, index: blobs, reader, blobs: 0 });
   try {
     for (const row of waiting)
       if (row.kind === 'kept')
         await unlessDamaged(context, row.name, () => mergeKept(catalog, reader, row.name, row.listing!));
     for (const source of new Set(waiting.filter(({ kind }) => kind === 'taken').map((row) => row.source)))
       if (!counting.some((row) => row.source === source && row.applied && unreadable.has(row.name)))
-        await reapply(context, catalog, reader, source, new Set(reconciled.leftovers));
+        await reapply(context, catalog, segments, source, new Set(reconciled.leftovers));
+    deriveUnsettled(catalog);
   } finally {
+    await segments.close();
     blobs.close();
   }
   return waiting.filter(({ name }) => catalog.snapshots.get(name)?.applied).length;
@@ -321,25 +333,52 @@ export async function applyAgain(
 
 async function applyOne(
   catalog: Catalog,
-  reader: BlobReader,
+  segments: SegmentSource,
   source: SourceId,
   snapshot: SnapshotInput,
 ): Promise<void> {
   if (snapshot.listing === undefined) throw new FormatError('a snapshot without listing');
+  noteUnsettledDue(catalog, source);
   await applyListing(catalog, {
     source,
     snapshot,
-    segments: listingSegments(snapshot.listing, reader),
-    fetch: (ids) => Promise.all(ids.map((id) => reader.read('listing', id))),
+    segments: listingSegments(snapshot.listing, segments.reader),
+    fetch: (ids) => segments.fetch(ids),
   });
-  catalog.active.deriveUnsettled(source, snapshot.started);
+}
+
+/** Lineages whose newest listing came from the store, and whose unsettled files have still to be found. */
+const UNSETTLED_DUE = 'unsettled-due';
+
+/**
+ * Noted before a listing is applied, so that nobody relies on the notes of the one before it, whatever happens in
+ * between; finding them takes as long as applying, and only those of the last listing count.
+ */
+function noteUnsettledDue(catalog: Catalog, source: SourceId): void {
+  const due = unsettledDue(catalog);
+  if (due.has(source)) return;
+  due.add(source);
+  catalog.setMeta(UNSETTLED_DUE, [...due].join(' '));
+}
+
+function unsettledDue(catalog: Catalog): Set<SourceId> {
+  const text = catalog.getMeta(UNSETTLED_DUE) ?? '';
+  return new Set(text.split(' ').filter(Boolean).map(Number));
+}
+
+function deriveUnsettled(catalog: Catalog): void {
+  for (const source of unsettledDue(catalog)) {
+    const head = catalog.snapshots.head(source);
+    if (head !== undefined) catalog.active.deriveUnsettled(source, head.started);
+  }
+  catalog.setMeta(UNSETTLED_DUE, undefined);
 }
 
 /** A snapshot came in before ones that were there: the lineage's intervals are made anew, in order. */
 async function reapply(
   context: Context,
   catalog: Catalog,
-  reader: BlobReader,
+  segments: SegmentSource,
   source: SourceId,
   dead: ReadonlySet<string>,
 ): Promise<void> {
@@ -348,7 +387,7 @@ async function reapply(
     .all()
     .filter((row) => row.source === source && row.kind === 'taken' && row.state === 'live' && !dead.has(row.name));
   rows.sort((a, b) => a.seq - b.seq || compare(a.time, b.time) || compare(a.name, b.name));
-  for (const row of rows) await applyReadable(context, catalog, reader, source, row);
+  for (const row of rows) await applyReadable(context, catalog, segments, source, row);
 }
 
 /** A snapshot's facts as the catalog keeps them. */

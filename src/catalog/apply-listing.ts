@@ -1,4 +1,4 @@
-import { type ByteString, fromBytes } from '../bytes.js';
+import type { ByteString } from '../bytes.js';
 import type { Active } from './active.js';
 import type { Db } from './database.js';
 import { keyText } from './keys.js';
@@ -83,16 +83,26 @@ async function compareListing(
   listing: ListingSegments,
 ): Promise<{ drops: Drop[]; fresh: SegmentRef[] }> {
   const old = active.list(source);
-  const known = new Map(old.map((row) => [fromBytes(row.id), row.firstKey]));
-  const kept = new Set<string>();
+  const drops: Drop[] = [];
   const fresh: SegmentRef[] = [];
+  let at = 0;
+  const drop = (): void => {
+    const { rowid, firstKey } = old[at++];
+    drops.push({ id: rowid, first_key: keyText(firstKey) });
+  };
   for await (const ref of listing.segments) {
-    const name = fromBytes(ref.id);
-    if (known.get(name) === ref.firstKey) kept.add(name);
-    else fresh.push(ref);
+    while (at < old.length && old[at].firstKey < ref.firstKey) drop();
+    if (at < old.length && old[at].firstKey === ref.firstKey) {
+      if (Buffer.compare(old[at].id, ref.id) === 0) {
+        at++;
+        continue;
+      }
+      drop();
+    }
+    fresh.push(ref);
   }
-  const drops = old.filter((row) => !kept.has(fromBytes(row.id)));
-  return { drops: drops.map(({ rowid, firstKey }) => ({ id: rowid, first_key: keyText(firstKey) })), fresh };
+  while (at < old.length) drop();
+  return { drops, fresh };
 }
 
 /** Takes segments in turn, while the next ones are being fetched. */

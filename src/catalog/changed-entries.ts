@@ -1,7 +1,6 @@
-import type { Segment } from '../format/segment.js';
+import { CutReader, type Segment } from '../format/segment.js';
 import { ByteReader } from '../format/varint.js';
 import { encodeRow } from './entry-row.js';
-import { sameIds } from './same-entry.js';
 
 /** Whether two segments have the same paths, seen from their stored columns. */
 export function haveSameKeys(a: Segment, b: Segment): boolean {
@@ -17,15 +16,12 @@ export function changedEntries(a: Segment, b: Segment): number[] {
   compare(changed, a.types, b.types);
   compareTimes(changed, a.stored.mtime, b.stored.mtime);
   compareTimes(changed, a.stored.ctime, b.stored.ctime);
-  if (!sameBytes(a.stored.size, b.stored.size)) compare(changed, a.sizes, b.sizes);
-  if (!sameBytes(a.stored.mode, b.stored.mode)) compare(changed, a.modes, b.modes);
-  if (!sameBytes(a.stored.uid, b.stored.uid)) compare(changed, a.uids, b.uids);
-  if (!sameBytes(a.stored.gid, b.stored.gid)) compare(changed, a.gids, b.gids);
-  if (!sameBytes(a.stored.ino, b.stored.ino)) compare(changed, a.inos, b.inos);
-  if (!sameBytes(a.stored.cut, b.stored.cut)) {
-    compare(changed, a.cuts, b.cuts);
-    for (let i = 0; i < a.length; i++) if (changed[i] === 0 && !sameIds(a, i, b, i)) changed[i] = 1;
-  } else if (!sameBytes(a.ids, b.ids)) compareIds(changed, a.ids, b.ids, a.offsets);
+  compareNumbers(changed, a.stored.size, b.stored.size);
+  compareNumbers(changed, a.stored.mode, b.stored.mode);
+  compareNumbers(changed, a.stored.uid, b.stored.uid);
+  compareNumbers(changed, a.stored.gid, b.stored.gid);
+  compareInodes(changed, a.stored.ino, b.stored.ino);
+  compareContents(changed, a, b);
   if (!sameNames(a.stored.users, b.stored.users) || !sameNames(a.stored.groups, b.stored.groups)) {
     for (let i = 0; i < a.length; i++) {
       if (a.userName(a.uids[i]) !== b.userName(b.uids[i]) || a.groupName(a.gids[i]) !== b.groupName(b.gids[i]))
@@ -47,36 +43,64 @@ function compare(changed: Uint8Array, a: ArrayLike<number>, b: ArrayLike<number>
   for (let i = 0; i < changed.length; i++) if (a[i] !== b[i]) changed[i] = 1;
 }
 
-/**
- * Compares two columns of times, of which the seconds are differences to the entry before, without decoding what is
- * equal: nearly all of them are.
- */
+/** Compares two columns of integers, of which nearly all are equal: those are passed over without decoding them. */
+function compareNumbers(changed: Uint8Array, a: Uint8Array, b: Uint8Array): void {
+  if (sameBytes(a, b)) return;
+  const left = new ByteReader(a);
+  const right = new ByteReader(b);
+  for (let i = 0; i < changed.length; i++)
+    if (!left.skipEqual(right, 1) && left.varint() !== right.varint()) changed[i] = 1;
+}
+
+/** The same for differences to the entry before. */
+function compareInodes(changed: Uint8Array, a: Uint8Array, b: Uint8Array): void {
+  if (sameBytes(a, b)) return;
+  const left = new ByteReader(a);
+  const right = new ByteReader(b);
+  /** By how much the numbers of the entry before differ. */
+  let apart = 0;
+  for (let i = 0; i < changed.length; i++) {
+    if (!left.skipEqual(right, 1)) apart += left.signed() - right.signed();
+    if (apart !== 0) changed[i] = 1;
+  }
+}
+
+/** The same for times: seconds as differences, and nanoseconds. */
 function compareTimes(changed: Uint8Array, a: Uint8Array, b: Uint8Array): void {
   if (sameBytes(a, b)) return;
   const left = new ByteReader(a);
   const right = new ByteReader(b);
-  /** By how much the seconds of the entry before differ. */
   let apart = 0;
   for (let i = 0; i < changed.length; i++) {
-    if (left.skipEqual(right, 2)) {
-      if (apart !== 0) changed[i] = 1;
-      continue;
+    let same = left.skipEqual(right, 2);
+    if (!same) {
+      apart += left.signed() - right.signed();
+      same = left.varint() === right.varint();
     }
-    apart += left.signed() - right.signed();
-    if (left.varint() !== right.varint() || apart !== 0) changed[i] = 1;
+    if (!same || apart !== 0) changed[i] = 1;
   }
 }
 
-/** Compares the ids of two segments whose contents were cut alike. */
-function compareIds(changed: Uint8Array, a: Uint8Array, b: Uint8Array, offsets: Uint32Array): void {
+/** Compares how contents were cut, and their ids. */
+function compareContents(changed: Uint8Array, a: Segment, b: Segment): void {
+  if (sameBytes(a.stored.cut, b.stored.cut) && sameBytes(a.ids, b.ids)) return;
+  const left = new CutReader(a.stored.cut, a.types);
+  const right = new CutReader(b.stored.cut, b.types);
+  let from = 0;
+  let other = 0;
   for (let i = 0; i < changed.length; i++) {
-    if (changed[i] === 1) continue;
-    for (let at = offsets[i], end = offsets[i + 1]; at < end; at++) {
-      if (a[at] === b[at]) continue;
-      changed[i] = 1;
-      break;
-    }
+    const cut = left.next(i);
+    const otherCut = right.next(i);
+    const length = left.length;
+    if (cut !== otherCut || length !== right.length || !equalAt(a.ids, from, b.ids, other, length)) changed[i] = 1;
+    from += length;
+    other += right.length;
   }
+}
+
+function equalAt(a: Uint8Array, from: number, b: Uint8Array, other: number, length: number): boolean {
+  for (let i = 0; i < length; i++) if (a[from + i] !== b[other + i]) return false;
+  return true;
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -10,7 +10,7 @@ const PAGE_SIZE = 8192;
 const BUSY_TIMEOUT_MS = 10_000;
 /** Page cache of a catalog in use, and of one that is built at one go. */
 const CACHE_KIB = 8 * 1024;
-const BUILD_CACHE_KIB = 64 * 1024;
+const BUILD_CACHE_KIB = 32 * 1024;
 /** The log is cut back to this after a checkpoint. */
 const LOG_LIMIT = 32 * 1024 * 1024;
 /** Pages in the log before a commit moves them into the database. */

@@ -1,5 +1,6 @@
 import { EntryType } from '../format/entry.js';
 import { openSegment, type Segment } from '../format/segment.js';
+import { ByteReader } from '../format/varint.js';
 import type { Db } from './database.js';
 import { encodeRow } from './entry-row.js';
 import { encodeFroms, type FromsRow } from './froms.js';
@@ -121,18 +122,31 @@ export function insertHistory(db: Db, source: SourceId, segment: Segment, i: num
   );
 }
 
-/** What is said of a segment's files. */
-export function fileTotals(segment: Segment): FileTotals {
+/** What is said of a segment's files; no column is decoded for it. */
+export function fileTotals({ types, stored }: Segment): FileTotals {
   const totals: FileTotals = { files: 0, file_bytes: 0, newest_mtime: null, newest_ctime: null };
-  const { types, sizes, mtimeSecs, ctimeSecs } = segment;
+  const sizes = new ByteReader(stored.size);
   for (let i = 0; i < types.length; i++) {
+    const size = sizes.varint();
     if (types[i] !== EntryType.file) continue;
     totals.files++;
-    totals.file_bytes += sizes[i];
-    if (totals.newest_mtime === null || mtimeSecs[i] > totals.newest_mtime) totals.newest_mtime = mtimeSecs[i];
-    if (totals.newest_ctime === null || ctimeSecs[i] > totals.newest_ctime) totals.newest_ctime = ctimeSecs[i];
+    totals.file_bytes += size;
   }
+  totals.newest_mtime = newest(stored.mtime, types);
+  totals.newest_ctime = newest(stored.ctime, types);
   return totals;
+}
+
+function newest(times: Uint8Array, types: Uint8Array): number | null {
+  const reader = new ByteReader(times);
+  let latest: number | null = null;
+  let seconds = 0;
+  for (let i = 0; i < types.length; i++) {
+    seconds += reader.signed();
+    reader.skip(1);
+    if (types[i] === EntryType.file && (latest === null || seconds > latest)) latest = seconds;
+  }
+  return latest;
 }
 
 function namesOf(segment: Segment): string {

@@ -252,6 +252,30 @@ interface Content {
   to: number;
 }
 
+/** Reads how contents were cut, one entry after the other, from the first on. */
+export class CutReader {
+  /** Bytes of ids of the entry that was read last. */
+  length = 0;
+  private readonly reader: ByteReader;
+  private readonly types: Uint8Array;
+
+  constructor(column: Uint8Array, types: Uint8Array) {
+    this.reader = new ByteReader(column);
+    this.types = types;
+  }
+
+  /** Of entry `i`, the next one: depth << 1 | class; 0 for what is not a file. */
+  next(i: number): number {
+    if (this.types[i] !== EntryType.file) {
+      this.length = 0;
+      return 0;
+    }
+    const cut = this.reader.byte();
+    this.length = (cut < 2 ? this.reader.varint() : 1) * ID_LENGTH;
+    return cut;
+  }
+}
+
 interface Times {
   seconds: number[];
   nanoseconds: number[];
@@ -339,12 +363,12 @@ function readTimeAt(column: Uint8Array, position: number): Time {
 }
 
 function readCutAt(column: Uint8Array, types: Uint8Array, position: number): Content {
-  const reader = new ByteReader(column);
+  const reader = new CutReader(column, types);
   const content = { cut: 0, from: 0, to: 0 };
   for (let i = 0; i <= position; i++) {
+    content.cut = reader.next(i);
     content.from = content.to;
-    content.cut = types[i] === EntryType.file ? reader.byte() : 0;
-    if (types[i] === EntryType.file) content.to += (content.cut < 2 ? reader.varint() : 1) * ID_LENGTH;
+    content.to += reader.length;
   }
   return content;
 }

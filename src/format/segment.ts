@@ -8,7 +8,7 @@ import { Segment, type SegmentColumns } from './segment-columns.js';
 import { readTrusted } from './trusted-cbor.js';
 import { ByteWriter } from './varint.js';
 
-export { Segment } from './segment-columns.js';
+export { CutReader, Segment } from './segment-columns.js';
 
 class ColumnWriters {
   readonly key = new ByteWriter(8192);

@@ -27,7 +27,7 @@ export { SystemError } from './error.js';
 export { nativeAvailable, platformNotes } from './ffi.js';
 export { adviseDontNeed, adviseSequential, nextData, nextHole, syncDirectory, syncFileSystem } from './file.js';
 export { type FileLock, type LockMode, lockFd, openLock, unlockFd } from './lock.js';
-export { giveBuffersBack, keepHeapsSmall, noteGarbage } from './memory.js';
+export { giveBuffersBack, keepHeapsSmall, letHeapGrow, noteGarbage } from './memory.js';
 export { isPseudo, type Mount, mountOf, mountTable, PSEUDO_FILE_SYSTEMS } from './mounts.js';
 export {
   closeFd,
