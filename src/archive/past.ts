@@ -1,7 +1,7 @@
 import type { Catalog, SnapshotRow, Version } from '../catalog/index.js';
 import { contentId } from '../format/content-id.js';
 import { type Entry, EntryType } from '../format/entry.js';
-import { joinNs } from '../platform/index.js';
+import { joinNs, letHeapGrow } from '../platform/index.js';
 import { jsonPath } from '../report/json-path.js';
 import { rfc3339 } from '../report/time.js';
 import { keyOf, pathOf } from '../scan/index.js';
@@ -19,6 +19,7 @@ export interface Past {
 
 /** Opens the catalog for questions; only when there is none to be used is the store opened, and the catalog rebuilt. */
 export async function withPast<T>(context: Context, command: string, answer: (past: Past) => Promise<T>): Promise<T> {
+  letHeapGrow();
   const alone = await openCatalogAlone(context);
   if (alone === undefined) {
     const repository = await openRepository(context, { command, lock: 'shared', catalog: 'read' });

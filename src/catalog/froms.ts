@@ -35,3 +35,14 @@ export function decodeFroms(row: FromsRow, count: number): number[] {
   for (let i = 0; i < count; i++) froms[i] = row.min_from + reader.varint();
   return froms;
 }
+
+/** Positions of the entries that began after `low` and not after `high`. */
+export function positionsBetween(row: FromsRow, count: number, low: number, high: number): number[] {
+  const positions: number[] = [];
+  const reader = row.froms === null ? undefined : new ByteReader(row.froms);
+  for (let i = 0; i < count; i++) {
+    const from = row.min_from + (reader?.varint() ?? 0);
+    if (from > low && from <= high) positions.push(i);
+  }
+  return positions;
+}

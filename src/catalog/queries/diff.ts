@@ -2,9 +2,9 @@ import type { ByteString } from '../../bytes.js';
 import type { Entry } from '../../format/entry.js';
 import type { Db } from '../database.js';
 import { decodeRow, encodeRow } from '../entry-row.js';
-import { decodeFroms, type FromsRow } from '../froms.js';
-import { ALL_KEYS, atOrBelow, compareKeys, type KeyRange, keyOf, keyText } from '../keys.js';
-import { loadSegment } from '../segment-rows.js';
+import { type FromsRow, positionsBetween } from '../froms.js';
+import { ALL_KEYS, atOrBelow, compareKeys, type KeyRange, type KeyText, keyOf, keyText } from '../keys.js';
+import { withSegments } from '../segment-rows.js';
 import type { SnapshotRow, SourceId } from '../snapshots.js';
 import { openCursor } from './entries.js';
 import { endedVersions } from './history.js';
@@ -22,8 +22,17 @@ interface End {
   entry(): Entry;
 }
 
+/** An ended version as it is stored. */
+interface StoredEnd {
+  key: KeyText;
+  entry: Uint8Array;
+}
+
 /** So many versions are sorted in memory; with more, the history is read in key order. */
-const SORTED_IN_MEMORY = 100_000;
+const SORTED_IN_MEMORY = 50_000;
+
+/** Up to so many entries of a segment, each for itself is read faster than all columns. */
+const FEW = 10;
 
 /** The stretch of snapshots between the two that are compared. */
 interface Stretch {
@@ -64,8 +73,8 @@ export function* differences(
 /** Versions that `low` has and `high` does not. */
 function endedBetween(db: Db, stretch: Stretch): Iterable<End> {
   const { source, low, high, range, sortedInMemory } = stretch;
-  const rows = db.all<{ id: number; key: string }>(
-    `SELECT id, key FROM history INDEXED BY history_by_to
+  const rows = db.all<StoredEnd>(
+    `SELECT key, entry FROM history INDEXED BY history_by_to
      WHERE source = ? AND to_seq >= ? AND to_seq < ? AND from_seq <= ? LIMIT ?`,
     source,
     low,
@@ -75,14 +84,14 @@ function endedBetween(db: Db, stretch: Stretch): Iterable<End> {
   );
   if (rows.length === sortedInMemory)
     return inKeyOrder(db, source, range, (from, to) => from <= low && to >= low && to < high);
-  return sorted(db, rows, range);
+  return sorted(rows, range);
 }
 
 /** Versions that began after `low`, and ended but not before `high`. */
 function begunAndEnded(db: Db, stretch: Stretch): Iterable<End> {
   const { source, low, high, range, sortedInMemory } = stretch;
-  const rows = db.all<{ id: number; key: string }>(
-    `SELECT id, key FROM history INDEXED BY history_by_from
+  const rows = db.all<StoredEnd>(
+    `SELECT key, entry FROM history INDEXED BY history_by_from
      WHERE source = ? AND from_seq > ? AND from_seq <= ? AND to_seq >= ? LIMIT ?`,
     source,
     low,
@@ -92,38 +101,38 @@ function begunAndEnded(db: Db, stretch: Stretch): Iterable<End> {
   );
   if (rows.length === sortedInMemory)
     return inKeyOrder(db, source, range, (from, to) => from > low && from <= high && to >= high);
-  return sorted(db, rows, range);
+  return sorted(rows, range);
 }
 
 /** Active versions that began after `low` and not after `high`. */
 function* begunAndActive(db: Db, { source, low, high, range }: Stretch): Generator<End> {
-  const rows = db.all<FromsRow & { id: number; entries: number }>(
-    `SELECT id, entries, min_from, max_from, froms FROM segments INDEXED BY segments_by_key
+  const rows = db.all<FromsRow & { bytes_id: number; entries: number }>(
+    `SELECT bytes_id, entries, min_from, max_from, froms FROM segments INDEXED BY segments_by_key
      WHERE source = ? AND first_key < ? AND max_from > ? AND min_from <= ? ORDER BY first_key`,
     source,
     keyText(range.to),
     low,
     high,
   );
-  for (const row of rows) {
-    const froms = decodeFroms(row, row.entries);
-    if (!froms.some((from) => from > low && from <= high)) continue;
-    const segment = loadSegment(db, row.id);
-    for (let i = 0; i < froms.length; i++) {
-      if (froms[i] <= low || froms[i] > high) continue;
-      const key = segment.keyAt(i);
-      if (key >= range.from && key < range.to) yield { key, entry: () => segment.loneEntry(i, key) };
+  const wanted = rows
+    .map((row) => ({ id: row.bytes_id, positions: positionsBetween(row, row.entries, low, high) }))
+    .filter(({ positions }) => positions.length > 0);
+  for (const [{ positions }, segment] of withSegments(db, wanted)) {
+    const isFew = positions.length < FEW;
+    for (const i of positions) {
+      const key = isFew ? segment.keyAt(i) : segment.keys[i];
+      if (key < range.from || key >= range.to) continue;
+      yield { key, entry: () => (isFew ? segment.loneEntry(i, key) : segment.entry(i, key)) };
     }
   }
 }
 
-function sorted(db: Db, rows: { id: number; key: string }[], range: KeyRange): End[] {
+function sorted(rows: StoredEnd[], range: KeyRange): End[] {
   return rows
-    .map(({ id, key }) => ({
-      key: keyOf(key),
-      entry: () =>
-        decodeRow(keyOf(key), db.one<{ entry: Uint8Array }>('SELECT entry FROM history WHERE id = ?', id)!.entry),
-    }))
+    .map(({ key: text, entry }) => {
+      const key = keyOf(text);
+      return { key, entry: () => decodeRow(key, entry) };
+    })
     .filter(({ key }) => key >= range.from && key < range.to)
     .sort((x, y) => compareKeys(x.key, y.key));
 }

@@ -62,20 +62,20 @@ export function* endedVersions(db: Db, source: SourceId, filter: HistoryFilter):
   const end = keyText(filter.range.to);
   let key = keyText(filter.range.from);
   let from = -1;
+  // Terms are looked at from the left: the glob, which few keys pass, first.
+  const glob = filter.glob === undefined ? { term: '', values: [] } : { term: 'key GLOB ? AND', values: [filter.glob] };
   for (;;) {
     const page = db.all<StoredVersion>(
       `SELECT key, from_seq, to_seq, entry FROM history INDEXED BY history_by_key
-       WHERE source = ? AND (key, from_seq) > (?, ?) AND key < ? AND from_seq <= ? AND to_seq >= ?
-         AND (? IS NULL OR key GLOB ?)
+       WHERE source = ? AND ${glob.term} (key, from_seq) > (?, ?) AND key < ? AND from_seq <= ? AND to_seq >= ?
        ORDER BY key, from_seq LIMIT ${PAGE}`,
       source,
+      ...glob.values,
       key,
       from,
       end,
       filter.seq ?? ANY_SEQ,
       filter.seq ?? 0,
-      filter.glob ?? null,
-      filter.glob ?? null,
     );
     for (const row of page) yield { key: keyOf(row.key), from: row.from_seq, to: row.to_seq, row: row.entry };
     if (page.length < PAGE) return;
