@@ -1,4 +1,5 @@
 import type { ByteString } from '../bytes.js';
+import { FormatError } from '../errors.js';
 import type { Active } from './active.js';
 import type { Db } from './database.js';
 import { keyText } from './keys.js';
@@ -90,7 +91,10 @@ async function compareListing(
     const { rowid, firstKey } = old[at++];
     drops.push({ id: rowid, first_key: keyText(firstKey) });
   };
+  let previous: ByteString | undefined;
   for await (const ref of listing.segments) {
+    if (previous !== undefined && ref.firstKey <= previous) throw new FormatError('a listing does not ascend');
+    previous = ref.firstKey;
     while (at < old.length && old[at].firstKey < ref.firstKey) drop();
     if (at < old.length && old[at].firstKey === ref.firstKey) {
       if (Buffer.compare(old[at].id, ref.id) === 0) {

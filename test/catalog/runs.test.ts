@@ -215,6 +215,11 @@ test('a listing fetches only the segments that are not active', async () => {
     applyListing(catalog, { source, snapshot: snapshotInput(3), ...store.listing(entries), fetch: failing }),
   ).rejects.toThrow('away');
   expect([...dumpCatalog(catalog)]).toEqual(before);
+  const awry = store.listing(entries);
+  await expect(
+    applyListing(catalog, { source, snapshot: snapshotInput(3), ...awry, segments: awry.segments.reverse() }),
+  ).rejects.toThrow('does not ascend');
+  expect([...dumpCatalog(catalog)]).toEqual(before);
   catalog.close();
 });
 

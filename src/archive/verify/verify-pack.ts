@@ -49,6 +49,13 @@ export class PackVerifier {
 
   /** Reads a pack whole: its name, its directory, every frame and every blob id. */
   async verify(pack: PackToVerify): Promise<PackVerdict> {
+    const verdict = await this.look(pack);
+    // Its bytes are garbage only now: they have to go before the next pack's come.
+    noteGarbage(verdict.bytes);
+    return verdict;
+  }
+
+  private async look(pack: PackToVerify): Promise<PackVerdict> {
     const expected = decodeDirectory(pack.directory);
     const verdict: PackVerdict = { name: pack.name, bytes: 0, problems: [], lostIds: new Uint8Array(0) };
     let bytes: Uint8Array;
@@ -61,7 +68,6 @@ export class PackVerifier {
       return verdict;
     }
     verdict.bytes = bytes.length;
-    noteGarbage(bytes.length);
     const isNamedRight = createHash('sha256').update(bytes).digest('hex') === pack.name;
     if (!isNamedRight)
       verdict.problems.push({ kind: 'damaged', message: 'its bytes do not have the checksum that its name tells' });
