@@ -14,13 +14,13 @@ export function haveSameKeys(a: Segment, b: Segment): boolean {
 export function changedEntries(a: Segment, b: Segment): number[] {
   const changed = new Uint8Array(a.length);
   compare(changed, a.types, b.types);
-  compareTimes(changed, a.stored.mtime, b.stored.mtime);
-  compareTimes(changed, a.stored.ctime, b.stored.ctime);
+  compareDifferences(changed, a.stored.mtime, b.stored.mtime, true);
+  compareDifferences(changed, a.stored.ctime, b.stored.ctime, true);
   compareNumbers(changed, a.stored.size, b.stored.size);
   compareNumbers(changed, a.stored.mode, b.stored.mode);
   compareNumbers(changed, a.stored.uid, b.stored.uid);
   compareNumbers(changed, a.stored.gid, b.stored.gid);
-  compareInodes(changed, a.stored.ino, b.stored.ino);
+  compareDifferences(changed, a.stored.ino, b.stored.ino, false);
   compareContents(changed, a, b);
   if (!sameNames(a.stored.users, b.stored.users) || !sameNames(a.stored.groups, b.stored.groups)) {
     for (let i = 0; i < a.length; i++) {
@@ -52,30 +52,21 @@ function compareNumbers(changed: Uint8Array, a: Uint8Array, b: Uint8Array): void
     if (!left.skipEqual(right, 1) && left.varint() !== right.varint()) changed[i] = 1;
 }
 
-/** The same for differences to the entry before. */
-function compareInodes(changed: Uint8Array, a: Uint8Array, b: Uint8Array): void {
+/**
+ * The same for columns of differences to the entry before.
+ * @param plain whether after each difference comes an integer that is none: the nanoseconds of a time
+ */
+function compareDifferences(changed: Uint8Array, a: Uint8Array, b: Uint8Array, plain: boolean): void {
   if (sameBytes(a, b)) return;
   const left = new ByteReader(a);
   const right = new ByteReader(b);
-  /** By how much the numbers of the entry before differ. */
+  /** By how much the sums up to the entry before differ. */
   let apart = 0;
   for (let i = 0; i < changed.length; i++) {
-    if (!left.skipEqual(right, 1)) apart += left.signed() - right.signed();
-    if (apart !== 0) changed[i] = 1;
-  }
-}
-
-/** The same for times: seconds as differences, and nanoseconds. */
-function compareTimes(changed: Uint8Array, a: Uint8Array, b: Uint8Array): void {
-  if (sameBytes(a, b)) return;
-  const left = new ByteReader(a);
-  const right = new ByteReader(b);
-  let apart = 0;
-  for (let i = 0; i < changed.length; i++) {
-    let same = left.skipEqual(right, 2);
+    let same = left.skipEqual(right, plain ? 2 : 1);
     if (!same) {
       apart += left.signed() - right.signed();
-      same = left.varint() === right.varint();
+      same = !plain || left.varint() === right.varint();
     }
     if (!same || apart !== 0) changed[i] = 1;
   }

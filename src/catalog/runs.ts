@@ -2,6 +2,7 @@ import type { ByteString } from '../bytes.js';
 import type { Db } from './database.js';
 import { keyText } from './keys.js';
 import { type Changes, mergeStaged } from './merge-listing.js';
+import { insertBytes } from './segment-rows.js';
 import { parseSnapshot, snapshotText } from './snapshot-text.js';
 import type { SnapshotInput, SnapshotRow, Snapshots, SourceId } from './snapshots.js';
 
@@ -82,7 +83,7 @@ export class Stage {
   flush(): void {
     this.db.transaction(() => {
       for (const { firstKey, id, bytes } of this.puts) {
-        const row = this.db.run('INSERT INTO segment_bytes (bytes) VALUES (?)', bytes).id;
+        const row = insertBytes(this.db, bytes);
         this.db.run(
           'INSERT INTO staged_puts (id, run, first_key, blob_id) VALUES (?, ?, ?, ?)',
           row,

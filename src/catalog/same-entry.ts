@@ -24,7 +24,7 @@ export function sameEntry(a: Segment, i: number, b: Segment, j: number): boolean
     return false;
   }
   if (!a.hasRareFields(i) && !b.hasRareFields(j)) return true;
-  return Buffer.compare(encodeRow(a.loneEntry(i)), encodeRow(b.loneEntry(j))) === 0;
+  return Buffer.compare(encodeRow(a.loneEntry(i, '')), encodeRow(b.loneEntry(j, ''))) === 0;
 }
 
 /** Whether two entries have the same chunk ids. */

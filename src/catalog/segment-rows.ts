@@ -129,14 +129,15 @@ export function deleteBytes(db: Db, bytesId: number): void {
 /** Adds a row of history: an entry of a segment as it was from one snapshot to another. */
 export function insertHistory(db: Db, source: SourceId, segment: Segment, i: number, from: number, to: number): void {
   const key = segment.keyAt(i);
+  const entry = segment.loneEntry(i, key);
   db.run(
     'INSERT INTO history (source, key, from_seq, to_seq, size, entry) VALUES (?, ?, ?, ?, ?, ?)',
     source,
     keyText(key),
     from,
     to,
-    segment.types[i] === EntryType.file ? segment.sizes[i] : null,
-    encodeRow(segment.loneEntry(i, key)),
+    entry.type === EntryType.file ? entry.size : null,
+    encodeRow(entry),
   );
 }
 

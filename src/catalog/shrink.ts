@@ -90,7 +90,7 @@ function joinActive(db: Db, source: SourceId, before: number, after: number): vo
         keyText(segment.keys[i]),
         before,
       );
-      if (old === undefined || Buffer.compare(old.entry, encodeRow(segment.loneEntry(i))) !== 0) return from;
+      if (old === undefined || Buffer.compare(old.entry, encodeRow(segment.loneEntry(i, ''))) !== 0) return from;
       db.run('DELETE FROM history WHERE id = ?', old.id);
       return old.from_seq;
     });

@@ -266,13 +266,20 @@ export class CutReader {
 
   /** Of entry `i`, the next one: depth << 1 | class; 0 for what is not a file. */
   next(i: number): number {
+    this.length = 0;
     if (this.types[i] !== EntryType.file) {
-      this.length = 0;
+      if (this.types[i] > EntryType.blockdev) throw new FormatError('an entry has an unknown type');
       return 0;
     }
     const cut = this.reader.byte();
+    if (cut >> 1 > MAX_DEPTH) throw new FormatError('an entry has a chunk list of an impossible depth');
     this.length = (cut < 2 ? this.reader.varint() : 1) * ID_LENGTH;
     return cut;
+  }
+
+  /** Fails unless the column was read to its end. */
+  expectEnd(): void {
+    expectEnd(this.reader);
   }
 }
 
@@ -289,18 +296,14 @@ interface Cuts {
 function readCuts(column: Uint8Array, types: Uint8Array, idBytes: number): Cuts {
   const cuts = new Uint8Array(types.length);
   const offsets = new Uint32Array(types.length + 1);
-  const reader = new ByteReader(column);
+  const reader = new CutReader(column, types);
   let offset = 0;
   for (let i = 0; i < types.length; i++) {
-    if (types[i] === EntryType.file) {
-      const byte = reader.byte();
-      if (byte >> 1 > MAX_DEPTH) throw new FormatError('an entry has a chunk list of an impossible depth');
-      cuts[i] = byte;
-      offset += (byte < 2 ? reader.varint() : 1) * ID_LENGTH;
-    } else if (types[i] > EntryType.blockdev) throw new FormatError('an entry has an unknown type');
+    cuts[i] = reader.next(i);
+    offset += reader.length;
     offsets[i + 1] = offset;
   }
-  expectEnd(reader);
+  reader.expectEnd();
   if (offset !== idBytes) throw new FormatError('a segment has the wrong number of chunk ids');
   return { cuts, offsets };
 }
