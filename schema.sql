@@ -149,7 +149,6 @@ CREATE TABLE objects (
 CREATE TABLE runs (
   id INTEGER PRIMARY KEY,
   source INTEGER NOT NULL REFERENCES sources (id),
-  history INTEGER NOT NULL,        -- 0: ended versions are not recorded
   snapshot TEXT                    -- JSON; NULL until sealed
 ) STRICT;
 CREATE TABLE staged_puts (

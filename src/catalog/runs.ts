@@ -116,17 +116,10 @@ export class Runs {
     this.onComplete = onComplete;
   }
 
-  /**
-   * Begins a run over a source. There is one run at a time: one that was not sealed is discarded.
-   * @param options.history whether ended versions are recorded (default true; a backup key cannot read the past)
-   */
-  begin(source: SourceId, options: { history?: boolean } = {}): Stage {
+  /** Begins a run over a source. There is one run at a time: one that was not sealed is discarded. */
+  begin(source: SourceId): Stage {
     this.clear();
-    const { id } = this.db.run(
-      'INSERT INTO runs (source, history) VALUES (?, ?)',
-      source,
-      options.history === false ? 0 : 1,
-    );
+    const { id } = this.db.run('INSERT INTO runs (source) VALUES (?)', source);
     return new Stage(this.db, this, id);
   }
 
@@ -152,8 +145,8 @@ export class Runs {
    */
   complete(run: number): RunResult {
     return this.db.transaction(() => {
-      const row = this.db.one<{ source: number; history: number; snapshot: string | null }>(
-        'SELECT source, history, snapshot FROM runs WHERE id = ?',
+      const row = this.db.one<{ source: number; snapshot: string | null }>(
+        'SELECT source, snapshot FROM runs WHERE id = ?',
         run,
       );
       if (row?.snapshot == null) throw new Error('only a sealed run can be completed');
@@ -163,7 +156,7 @@ export class Runs {
         source: row.source,
         seq: snapshot.seq,
         previous,
-        history: row.history === 1,
+        history: true,
       });
       this.db.run('DELETE FROM unsettled WHERE source = ?', row.source);
       this.db.run(
