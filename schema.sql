@@ -95,6 +95,16 @@ CREATE TABLE history (
   entry BLOB NOT NULL              -- src/catalog/entry-row.ts; equal versions have equal bytes
 ) STRICT;
 
+-- How a snapshot differs from the one before it (src/catalog/steps.ts): what `diff` of neighbours would have to look up.
+CREATE TABLE steps (
+  before BLOB NOT NULL REFERENCES snapshots (name) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+  after BLOB NOT NULL REFERENCES snapshots (name) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+  part INTEGER NOT NULL,
+  changes BLOB NOT NULL,
+  UNIQUE (after, part)
+) STRICT;
+CREATE INDEX steps_by_before ON steps (before);
+
 -- What kept snapshots hold: versions that per-path retention keeps and no taken snapshot has.
 CREATE TABLE kept (
   id INTEGER PRIMARY KEY,

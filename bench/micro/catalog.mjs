@@ -264,9 +264,9 @@ async function ask() {
     results,
   );
   await time('find *.jpg, all snapshots (many)', () => count(query.find('*.jpg', all)), results);
-  await time('diff of the last two', () => count(query.diff(at(SNAPSHOTS - 1), at(SNAPSHOTS))), results);
-  await time('diff of two in the middle', () => count(query.diff(at(middle - 1), at(middle))), results);
-  await time('diff of the first and the last', () => count(query.diff(at(1), at(SNAPSHOTS))), results);
+  await time('diff of the last two', () => count(query.changes(at(SNAPSHOTS - 1), at(SNAPSHOTS))), results);
+  await time('diff of two in the middle', () => count(query.changes(at(middle - 1), at(middle))), results);
+  await time('diff of the first and the last', () => count(query.changes(at(1), at(SNAPSHOTS))), results);
   await time('counts', () => query.counts('bench').history.versions, results);
   await time('contents of everything', () => count(query.contents()), results);
   await time('paths with history', () => count(query.keysWithHistory(source)), results);

@@ -24,8 +24,6 @@ export interface ListingToApply extends ListingSegments {
   source: SourceId;
   /** Its sequence must be above that of the source's newest applied snapshot. */
   snapshot: SnapshotInput;
-  /** Whether ended versions are recorded; default true. */
-  history?: boolean;
 }
 
 /** Segments fetched at a time. */
@@ -41,13 +39,13 @@ export function applyListing(
   active: Active,
   runs: Runs,
   snapshots: Snapshots,
-  { source, snapshot, history, ...listing }: ListingToApply,
+  { source, snapshot, ...listing }: ListingToApply,
 ): Promise<RunResult> {
   return db.longTransaction(async () => {
     runs.clear();
-    const previous = headOf(db, source, snapshot);
+    const previous = headOf(snapshots, source, snapshot);
     const { drops, fresh } = await compareListing(active, source, listing);
-    const merger = new Merger(db, { source, seq: snapshot.seq, previous, history: history !== false }, drops);
+    const merger = new Merger(db, { source, seq: snapshot.seq, name: snapshot.name, previous }, drops);
     await fetchEach(listing, fresh, ({ firstKey, id }, bytes) =>
       merger.add({ first_key: keyText(firstKey), blob_id: id, bytes }),
     );

@@ -12,6 +12,7 @@ import type { SourceId } from './snapshots.js';
 
 export type { Active, ActiveSegment } from './active.js';
 export type { ListingSegments, ListingToApply, SegmentRef } from './apply-listing.js';
+export { Aspect } from './aspects.js';
 export type { Catalog } from './catalog.js';
 export { catalogSize } from './files.js';
 export type { Forgotten, HeadListing } from './forget.js';

@@ -1,4 +1,5 @@
 import { openSegment, type Segment } from '../format/segment.js';
+import { Aspect, aspectsOf } from './aspects.js';
 import { changedEntries, haveSameKeys } from './changed-entries.js';
 import type { Db } from './database.js';
 import { decodeFroms, encodeFroms, type FromsRow } from './froms.js';
@@ -17,6 +18,7 @@ import {
   updateSegment,
 } from './segment-rows.js';
 import type { SourceId } from './snapshots.js';
+import { StepWriter } from './steps.js';
 
 /** How the active entries changed. */
 export interface Changes {
@@ -28,12 +30,11 @@ export interface Changes {
 /** What a merge is about. */
 export interface Merge {
   source: SourceId;
-  /** Sequence of the snapshot whose listing becomes the active one. */
+  /** Sequence and name of the snapshot whose listing becomes the active one. */
   seq: number;
-  /** Sequence of the snapshot whose state the segments hold; undefined: there is none. */
-  previous: number | undefined;
-  /** Whether ended versions are recorded. */
-  history: boolean;
+  name: string;
+  /** The snapshot whose state the segments hold. Without one nothing becomes history. */
+  previous: { seq: number; name: string } | undefined;
 }
 
 /** An active segment that the new listing does not have. */
@@ -83,12 +84,14 @@ export class Merger {
   private readonly db: Db;
   private readonly merge: Merge;
   private readonly old: OldEntries;
+  private readonly step: StepWriter | undefined;
 
   /** @param drops in key order */
   constructor(db: Db, merge: Merge, drops: readonly Drop[]) {
     this.db = db;
     this.merge = merge;
     this.old = new OldEntries(db, drops);
+    this.step = merge.previous && new StepWriter(db, merge.previous.name, merge.name);
   }
 
   /** Adds the next segment in key order, whose bytes a run has staged. */
@@ -118,12 +121,10 @@ export class Merger {
 
   /** Ends what comes after the last segment. */
   finish(): Changes {
-    const { old, changes } = this;
-    for (; old.segment !== undefined; old.next()) {
-      this.end(old.segment, old.index, old.from);
-      changes.removed++;
-    }
-    return changes;
+    const { old } = this;
+    for (; old.segment !== undefined; old.next()) this.remove(old);
+    this.step?.finish();
+    return this.changes;
   }
 
   /** Gives a row another segment with the same paths. */
@@ -131,9 +132,9 @@ export class Merger {
     const { db, merge, changes } = this;
     const froms = decodeFroms(row, row.entries);
     const changed = changedEntries(before, segment);
-    for (const i of changed) {
-      this.end(before, i, froms[i]);
-      froms[i] = merge.seq;
+    for (const { position, aspects } of changed) {
+      this.end(before, position, froms[position], aspects);
+      froms[position] = merge.seq;
     }
     changes.changed += changed.length;
     updateSegment(db, id, put, fileTotals(segment), encodeFroms(froms, merge.seq));
@@ -146,19 +147,18 @@ export class Merger {
     const { keys } = segment.check();
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i];
-      for (; old.segment !== undefined && old.key < key; old.next()) {
-        this.end(old.segment, old.index, old.from);
-        changes.removed++;
-      }
+      for (; old.segment !== undefined && old.key < key; old.next()) this.remove(old);
       froms[i] = merge.seq;
       if (old.segment === undefined || old.key !== key) {
+        this.step?.add(key, Aspect.added);
         changes.added++;
         continue;
       }
       if (sameEntry(old.segment, old.index, segment, i)) {
         froms[i] = old.from;
       } else {
-        this.end(old.segment, old.index, old.from);
+        const aspects = aspectsOf(old.segment.loneEntry(old.index, key), segment.loneEntry(i, key));
+        this.end(old.segment, old.index, old.from, aspects);
         changes.changed++;
       }
       old.next();
@@ -168,9 +168,19 @@ export class Merger {
     insertSegment(db, merge.source, put, segment, froms, merge.seq);
   }
 
-  private end(segment: Segment, i: number, from: number): void {
-    const { history, previous, source } = this.merge;
-    if (history && previous !== undefined) insertHistory(this.db, source, segment, i, from, previous);
+  /** Ends the version of a path that is no longer there. */
+  private remove({ segment, index, from }: OldEntries): void {
+    this.end(segment!, index, from, Aspect.removed);
+    this.changes.removed++;
+  }
+
+  /** Ends a version; what comes in its place differs from it in these aspects. */
+  private end(segment: Segment, i: number, from: number, aspects: number): void {
+    const { previous, source } = this.merge;
+    if (previous === undefined) return;
+    const key = segment.keyAt(i);
+    insertHistory(this.db, source, segment.loneEntry(i, key), from, previous.seq);
+    this.step?.add(key, aspects);
   }
 }
 

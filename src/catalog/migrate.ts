@@ -3,7 +3,7 @@ import type { Db } from './database.js';
 import { APPLICATION_ID } from './health.js';
 
 /** The schema that this program writes (`PRAGMA user_version`). */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /** One step: from schema `n` to `n + 1`, where `n` is its key. A version without a step is rebuilt instead. */
 export type Migrations = Readonly<Record<number, (db: Db) => void>>;

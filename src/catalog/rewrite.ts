@@ -49,7 +49,7 @@ export async function rewriteSnapshots(
     if (head !== undefined) maskActive(db, source, ranges, sequences, replaced, head);
     if (stage !== undefined) {
       // What is left of the old segments is equal, and keeps its beginnings; what is not went into the history above.
-      mergeStaged(db, stage.run, { source, seq: head, previous: undefined, history: false });
+      mergeStaged(db, stage.run, { source, seq: head, name: '', previous: undefined });
       db.run('DELETE FROM runs WHERE id = ?', stage.run);
     }
     for (const { old, copy } of rewrite.snapshots) {
@@ -128,7 +128,7 @@ function maskActive(
         for (const piece of pieces) {
           // With the newest snapshot replaced, the active entry goes with its segment.
           if (piece.to === head) begins = piece.from;
-          else insertHistory(db, source, segment, i, piece.from, piece.to);
+          else insertHistory(db, source, segment.loneEntry(i, key), piece.from, piece.to);
         }
         return begins;
       });

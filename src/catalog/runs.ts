@@ -151,12 +151,12 @@ export class Runs {
       );
       if (row?.snapshot == null) throw new Error('only a sealed run can be completed');
       const snapshot = parseSnapshot(row.snapshot);
-      const previous = headOf(this.db, row.source, snapshot);
+      const previous = headOf(this.snapshots, row.source, snapshot);
       const changes = mergeStaged(this.db, run, {
         source: row.source,
         seq: snapshot.seq,
+        name: snapshot.name,
         previous,
-        history: true,
       });
       this.db.run('DELETE FROM unsettled WHERE source = ?', row.source);
       this.db.run(
@@ -186,12 +186,15 @@ export class Runs {
   }
 }
 
-/** The sequence of a source's newest applied snapshot, above which that of the next one must be; undefined: none. */
-export function headOf(db: Db, source: SourceId, next: SnapshotInput): number | undefined {
-  const row = db.one<{ head_seq: number | null }>('SELECT head_seq FROM sources WHERE id = ?', source);
-  const head = row?.head_seq ?? undefined;
-  if (head !== undefined && next.seq <= head)
-    throw new Error(`snapshot ${next.seq} comes after ${head} but is not above it`);
+/** A source's newest applied snapshot, above whose sequence that of the next one must be; undefined: none. */
+export function headOf(
+  snapshots: Snapshots,
+  source: SourceId,
+  next: SnapshotInput,
+): { seq: number; name: string } | undefined {
+  const head = snapshots.head(source);
+  if (head !== undefined && next.seq <= head.seq)
+    throw new Error(`snapshot ${next.seq} comes after ${head.seq} but is not above it`);
   return head;
 }
 

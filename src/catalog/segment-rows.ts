@@ -1,4 +1,4 @@
-import { EntryType } from '../format/entry.js';
+import { type Entry, EntryType } from '../format/entry.js';
 import { openSegment, type Segment } from '../format/segment.js';
 import { ByteReader } from '../format/varint.js';
 import type { Db } from './database.js';
@@ -126,14 +126,12 @@ export function deleteBytes(db: Db, bytesId: number): void {
   db.run('DELETE FROM segment_bytes WHERE id = ?', bytesId);
 }
 
-/** Adds a row of history: an entry of a segment as it was from one snapshot to another. */
-export function insertHistory(db: Db, source: SourceId, segment: Segment, i: number, from: number, to: number): void {
-  const key = segment.keyAt(i);
-  const entry = segment.loneEntry(i, key);
+/** Adds a row of history: an entry as it was from one snapshot to another. */
+export function insertHistory(db: Db, source: SourceId, entry: Entry, from: number, to: number): void {
   db.run(
     'INSERT INTO history (source, key, from_seq, to_seq, size, entry) VALUES (?, ?, ?, ?, ?, ?)',
     source,
-    keyText(key),
+    keyText(entry.key),
     from,
     to,
     entry.type === EntryType.file ? entry.size : null,

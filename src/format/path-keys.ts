@@ -12,39 +12,51 @@ export function writeKey(writer: ByteWriter, previous: ByteString, key: ByteStri
   writer.text(key, shared);
 }
 
-/** The key at a position among those written by writeKey, without making the others. */
-export function readKeyAt(column: Uint8Array, position: number): ByteString {
-  const reader = new ByteReader(column);
-  let current = Buffer.allocUnsafe(512);
-  let length = 0;
-  for (let i = 0; i <= position; i++) {
+/** Reads keys written one after the other by writeKey; other things may lie between them. */
+export class KeyReader {
+  private readonly reader: ByteReader;
+  private current = Buffer.allocUnsafe(512);
+  private length = 0;
+
+  constructor(reader: ByteReader) {
+    this.reader = reader;
+  }
+
+  /** The next key. */
+  next(): ByteString {
+    this.skip();
+    return this.current.latin1Slice(0, this.length);
+  }
+
+  /** Passes over the next key. */
+  skip(): void {
+    const { reader } = this;
     const shared = reader.varint();
     const rest = reader.varint();
-    if (shared > length || rest > reader.left) throw new FormatError('a key shares more bytes than its neighbour has');
-    length = shared + rest;
-    if (length > current.length) current = Buffer.concat([current], length * 2);
-    reader.copy(rest, current, shared);
+    if (shared > this.length) throw new FormatError('a key shares more bytes than its neighbour has');
+    if (rest > reader.left) throw new FormatError('a column ends too early');
+    this.length = shared + rest;
+    if (this.length > this.current.length) this.current = Buffer.concat([this.current], this.length * 2);
+    reader.copy(rest, this.current, shared);
   }
-  return current.latin1Slice(0, length);
+}
+
+/** The key at a position among those written by writeKey, without making the others. */
+export function readKeyAt(column: Uint8Array, position: number): ByteString {
+  const reader = new KeyReader(new ByteReader(column));
+  for (let i = 0; i < position; i++) reader.skip();
+  return reader.next();
 }
 
 /** Reads `count` keys written one after the other by writeKey; checks that they ascend. */
 export function readKeys(column: Uint8Array, count: number): ByteString[] {
-  const reader = new ByteReader(column);
+  const bytes = new ByteReader(column);
+  const reader = new KeyReader(bytes);
   const keys: ByteString[] = new Array(count);
-  let current = Buffer.allocUnsafe(512);
-  let length = 0;
   for (let i = 0; i < count; i++) {
-    const shared = reader.varint();
-    const rest = reader.varint();
-    if (shared > length) throw new FormatError('a key shares more bytes than its neighbour has');
-    if (rest > reader.left) throw new FormatError('a column ends too early');
-    length = shared + rest;
-    if (length > current.length) current = Buffer.concat([current], length * 2);
-    reader.copy(rest, current, shared);
-    keys[i] = current.latin1Slice(0, length);
+    keys[i] = reader.next();
     if (i > 0 && keys[i] <= keys[i - 1]) throw new FormatError('keys do not ascend');
   }
-  expectEnd(reader);
+  expectEnd(bytes);
   return keys;
 }

@@ -20,6 +20,11 @@ export class ByteWriter {
     this.length = 0;
   }
 
+  /** How many bytes were written. */
+  get size(): number {
+    return this.length;
+  }
+
   /** Appends one byte. */
   byte(value: number): void {
     this.reserve(1);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { aspectsOf } from '../../src/catalog/aspects.js';
 import { changedEntries, haveSameKeys } from '../../src/catalog/changed-entries.js';
 import type { Entry } from '../../src/format/entry.js';
 import { encodeEntry, encodeSegment, openSegment } from '../../src/format/segment.js';
@@ -34,15 +35,17 @@ const pairs = fc
   });
 
 describe('changed entries', () => {
-  it('are those whose bytes are not the same', () => {
+  it('are those whose bytes are not the same, with what differs', () => {
     fc.assert(
       fc.property(pairs, ([list, edited]) => {
         const before = openSegment(encodeSegment(list));
         const after = openSegment(encodeSegment(edited));
         expect(haveSameKeys(before, after)).toBe(true);
-        const expected = list.flatMap((_, i) =>
-          Buffer.compare(encodeEntry(before.entry(i)), encodeEntry(after.entry(i))) === 0 ? [] : [i],
-        );
+        const expected = list.flatMap((_, position) => {
+          const [a, b] = [before.entry(position), after.entry(position)];
+          const isSame = Buffer.compare(encodeEntry(a), encodeEntry(b)) === 0;
+          return isSame ? [] : [{ position, aspects: aspectsOf(a, b) }];
+        });
         expect(changedEntries(before, after)).toEqual(expected);
       }),
       { numRuns: 500 },

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { Aspect, aspectsOf } from '../../src/catalog/aspects.js';
 import { encodeRow } from '../../src/catalog/entry-row.js';
 import type { Catalog, Difference, SnapshotRow } from '../../src/catalog/index.js';
 import {
@@ -222,6 +223,13 @@ function checkAgainstModel(catalog: Catalog, model: Model): void {
   ]);
   const inModel = KEYS.filter((key) => key !== '' && versionsIn(model, key).length > 0).sort(compareKeys);
   expect(all).toEqual(inModel.map((key) => [key, versionsIn(model, key).length]));
+  rows.slice(1).forEach((row, i) => {
+    for (const [a, b] of [
+      [rows[i], row],
+      [row, rows[i]],
+    ])
+      expect([...catalog.query.changes(a, b)]).toEqual(changesIn(stateOf(model, a), stateOf(model, b)));
+  });
   for (const a of rows) {
     for (const b of [rows[0], rows.at(-1)!])
       expect([...catalog.query.diff(a, b)].map(described)).toEqual(diffIn(stateOf(model, a), stateOf(model, b)));
@@ -252,6 +260,15 @@ function diffIn(a: State, b: State): [string, number | undefined, number | undef
     if (before !== after) rows.push([key, before, after]);
   }
   return rows;
+}
+
+function changesIn(a: State, b: State): { key: string; aspects: number }[] {
+  return diffIn(a, b).flatMap(([key, before, after]) => {
+    if (before === undefined) return [{ key, aspects: Aspect.added }];
+    if (after === undefined) return [{ key, aspects: Aspect.removed }];
+    const aspects = aspectsOf(entryOf(key, before), entryOf(key, after));
+    return aspects === 0 ? [] : [{ key, aspects }];
+  });
 }
 
 function described({ key, before, after }: Difference): [string, number | undefined, number | undefined] {

@@ -223,19 +223,6 @@ test('a listing fetches only the segments that are not active', async () => {
   catalog.close();
 });
 
-test('without history only the active versions are kept', async () => {
-  using place = temporaryDirectory();
-  const catalog = await openForTest(place.dir);
-  const source = lineage(catalog);
-  const store = new SegmentStore(1);
-  for (const seq of [1, 2, 3])
-    await applyListing(catalog, { source, snapshot: snapshotInput(seq), history: false, ...store.listing(list(seq)) });
-  expect(catalog.query.counts('host').history.versions).toBe(0);
-  expect(catalog.query.history('host', 'a\0x').map((v) => [v.from, v.to])).toEqual([[3, undefined]]);
-  expect(catalog.query.history('host', 'b').map((v) => [v.from, v.to])).toEqual([[1, undefined]]);
-  catalog.close();
-});
-
 test('every field of an entry makes a new version, and an equal entry does not', async () => {
   using place = temporaryDirectory();
   const catalog = await openForTest(place.dir);

@@ -1,11 +1,13 @@
 import type { ByteString } from '../../bytes.js';
 import type { Entry } from '../../format/entry.js';
+import { Aspect, aspectsOf } from '../aspects.js';
 import type { Db } from '../database.js';
 import { decodeRow, encodeRow } from '../entry-row.js';
 import { type FromsRow, positionsBetween } from '../froms.js';
 import { ALL_KEYS, atOrBelow, compareKeys, type KeyRange, type KeyText, keyOf, keyText } from '../keys.js';
 import { withSegments } from '../segment-rows.js';
 import type { SnapshotRow, SourceId } from '../snapshots.js';
+import { type Change, readStep } from '../steps.js';
 import { openCursor } from './entries.js';
 import { endedVersions } from './history.js';
 
@@ -67,6 +69,35 @@ export function* differences(
   for (const [key, older, newer] of join(ended, begun)) {
     const [before, after] = low === a ? [older, newer] : [newer, older];
     yield* difference(key, before?.entry(), after?.entry());
+  }
+}
+
+/**
+ * Which paths differ between two snapshots, and in which respects, in key order; what differs in nothing that a user
+ * would name is left out. Neighbours are answered from the step between them, if it is noted.
+ * @param under only this path and what lies below it
+ */
+export function changes(db: Db, a: SnapshotRow, b: SnapshotRow, under?: ByteString): Iterable<Change> {
+  const range = under === undefined ? ALL_KEYS : atOrBelow(under);
+  return (
+    readStep(db, a.name, b.name, range) ?? reversed(readStep(db, b.name, a.name, range)) ?? compared(db, a, b, under)
+  );
+}
+
+/** A step the other way. */
+function reversed(step: Change[] | undefined): Change[] | undefined {
+  const other: Record<number, number> = { [Aspect.added]: Aspect.removed, [Aspect.removed]: Aspect.added };
+  return step?.map(({ key, aspects }) => ({ key, aspects: other[aspects] ?? aspects }));
+}
+
+function* compared(db: Db, a: SnapshotRow, b: SnapshotRow, under?: ByteString): Generator<Change> {
+  for (const { key, before, after } of differences(db, a, b, under)) {
+    if (before === undefined) yield { key, aspects: Aspect.added };
+    else if (after === undefined) yield { key, aspects: Aspect.removed };
+    else {
+      const aspects = aspectsOf(before, after);
+      if (aspects !== 0) yield { key, aspects };
+    }
   }
 }
 

@@ -3,7 +3,8 @@ import type { Entry } from '../../format/entry.js';
 import type { Db } from '../database.js';
 import type { Kept } from '../kept.js';
 import type { SnapshotRow, SourceId } from '../snapshots.js';
-import { type Difference, differences } from './diff.js';
+import type { Change } from '../steps.js';
+import { changes, type Difference, differences } from './diff.js';
 import { entriesAt, entriesOf, entryAt } from './entries.js';
 import { type FindOptions, type Found, findPaths } from './find.js';
 import { byTime, groupByKey, keysWithHistory, versionsOf } from './history.js';
@@ -65,7 +66,12 @@ export class Queries {
       yield items.length === 1 ? items[0] : { key, versions: items.flatMap((item) => item.versions).sort(byTime) };
   }
 
-  /** What differs between two applied snapshots, in key order. */
+  /** Which paths differ between two applied snapshots, and in which respects, in key order. */
+  changes(a: SnapshotRow, b: SnapshotRow, options: { under?: ByteString } = {}): Iterable<Change> {
+    return changes(this.db, a, b, options.under);
+  }
+
+  /** What differs between two applied snapshots, with both versions, in key order. */
   diff(a: SnapshotRow, b: SnapshotRow, options: { under?: ByteString } = {}): Generator<Difference> {
     return differences(this.db, a, b, options.under);
   }
