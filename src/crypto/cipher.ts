@@ -30,9 +30,12 @@ export class ObjectCipher {
     return this.#primitives.aeadSealInto(this.#key, frameNonce(frame), this.#header, plaintext, out, at);
   }
 
-  /** The plaintext of a sealed frame. Throws SealError for anything but what was sealed under this number. */
-  open(frame: number, sealed: Uint8Array): Uint8Array {
-    return this.#primitives.aeadOpen(this.#key, frameNonce(frame), this.#header, sealed);
+  /**
+   * The plaintext of a sealed frame: a view of `into` if it is long enough, else a new buffer. Throws SealError for
+   * anything but what was sealed under this number.
+   */
+  open(frame: number, sealed: Uint8Array, into?: Uint8Array): Uint8Array {
+    return this.#primitives.aeadOpen(this.#key, frameNonce(frame), this.#header, sealed, into);
   }
 }
 

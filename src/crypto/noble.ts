@@ -26,10 +26,14 @@ export const noble: Primitives = {
     return plaintext.length + TAG_LENGTH;
   },
 
-  aeadOpen(key, nonce, associated, sealed) {
-    if (sealed.length < TAG_LENGTH) throw new SealError('cut: no room for an authentication tag');
+  aeadOpen(key, nonce, associated, sealed, into) {
+    const length = sealed.length - TAG_LENGTH;
+    if (length < 0) throw new SealError('cut: no room for an authentication tag');
     try {
-      return gcm(key, nonce, associated).decrypt(sealed);
+      const plaintext = gcm(key, nonce, associated).decrypt(sealed);
+      if (into === undefined || into.length < length) return plaintext;
+      into.set(plaintext);
+      return into.subarray(0, length);
     } catch {
       throw new SealError('does not open: changed bytes, or sealed with another key');
     }

@@ -21,8 +21,17 @@ export interface Primitives {
     out: Uint8Array,
     at: number,
   ): number;
-  /** The plaintext of ciphertext ‖ tag, in a buffer of its own. Throws SealError when the tag does not fit. */
-  aeadOpen(key: Uint8Array, nonce: Uint8Array, associated: Uint8Array, sealed: Uint8Array): Uint8Array;
+  /**
+   * The plaintext of ciphertext ‖ tag, at the beginning of `into`, which must not overlap `sealed`; without `into`, or
+   * where it is too short, in a buffer of its own. Throws SealError when the tag does not fit: `into` holds rubbish then.
+   */
+  aeadOpen(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    associated: Uint8Array,
+    sealed: Uint8Array,
+    into?: Uint8Array,
+  ): Uint8Array;
   /** X25519 (RFC 7748). Throws SealError for an all-zero result (a public key of small order). */
   x25519(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array;
   x25519Public(secretKey: Uint8Array): Uint8Array;

@@ -88,22 +88,26 @@ export class LocalStore implements ObjectStore {
     });
   }
 
-  async read(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  async read(path: string, into?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
     parsePath(path);
     return this.#guard('read', path, () =>
       this.#files.use(join(this.#root, path), async (handle) => {
-        const bytes = new Uint8Array((await handle.stat()).size);
-        const got = await readAt(handle, bytes, 0);
-        return got === bytes.length ? bytes : bytes.slice(0, got);
+        const bytes = memoryFor((await handle.stat()).size, into);
+        return bytes.subarray(0, await readAt(handle, bytes, 0));
       }),
     );
   }
 
-  async readRange(path: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  async readRange(
+    path: string,
+    offset: number,
+    length: number,
+    into?: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array<ArrayBuffer>> {
     parsePath(path);
     return this.#guard('read', path, () =>
       this.#files.use(join(this.#root, path), async (handle) => {
-        const bytes = new Uint8Array(length);
+        const bytes = memoryFor(length, into);
         const got = await readAt(handle, bytes, offset);
         if (got < length) {
           const end = offset + got;
@@ -367,4 +371,9 @@ function conflict(path: string, url: string): StoreError {
     `cannot write ${basename(path)} in ${url}: another file of this name is there; run 'backup-ninja check --objects'`,
     path,
   );
+}
+
+/** So many bytes of the memory that was given, if it is that large, else new ones. */
+function memoryFor(length: number, into: Uint8Array<ArrayBuffer> | undefined): Uint8Array<ArrayBuffer> {
+  return into !== undefined && length <= into.length ? into.subarray(0, length) : new Uint8Array(length);
 }

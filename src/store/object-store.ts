@@ -56,10 +56,18 @@ export interface ObjectStore {
   listForeign(): Promise<{ path: string; size: number }[]>;
   /** Size in bytes, or undefined when there is no such object. */
   size(path: string): Promise<number | undefined>;
-  /** All bytes. StoreError `missing` when there is no such object. */
-  read(path: string): Promise<Uint8Array<ArrayBuffer>>;
-  /** Exactly `length` bytes at `offset`; StoreError `short` when the object ends before. */
-  readRange(path: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * All bytes. StoreError `missing` when there is no such object.
+   * @param into memory to read to: the result is its beginning if there is room, else a new buffer
+   */
+  read(path: string, into?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
+  /** Exactly `length` bytes at `offset`, likewise; StoreError `short` when the object ends before. */
+  readRange(
+    path: string,
+    offset: number,
+    length: number,
+    into?: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array<ArrayBuffer>>;
   /**
    * Stores bytes under a name: all of them or nothing, durable on return. An object that is there with the same size is
    * left as it is (and made durable); one of another size is damaged, and replaced if `bytes` have the checksum that the

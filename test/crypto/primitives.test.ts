@@ -129,6 +129,26 @@ for (const [name, p] of [
       }
     });
 
+    it('opens into memory that has room, and else into its own, whatever the length', () => {
+      const key = new Uint8Array(32).fill(1);
+      const nonce = new Uint8Array(12).fill(2);
+      const aad = ascii('header');
+      for (const length of [0, 1, 65_535, 65_536, 65_537, 131_072, 200_001]) {
+        const plain = Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 8)) & 255);
+        const sealed = seal(p, key, nonce, aad, plain);
+        const own = p.aeadOpen(key, nonce, aad, sealed);
+        expect(Buffer.compare(own, plain)).toBe(0);
+        const roomy = new Uint8Array(length + 3).fill(0xee);
+        const opened = p.aeadOpen(key, nonce, aad, sealed, roomy);
+        expect(Buffer.compare(opened, plain)).toBe(0);
+        expect([opened.buffer, opened.byteOffset, opened.length]).toEqual([roomy.buffer, 0, length]);
+        expect([...roomy.subarray(length)]).toEqual([0xee, 0xee, 0xee]);
+        if (length > 0)
+          expect(Buffer.compare(p.aeadOpen(key, nonce, aad, sealed, new Uint8Array(length - 1)), plain)).toBe(0);
+        expect(() => p.aeadOpen(key, nonce, aad, flipped(sealed, sealed.length * 8 - 1), roomy)).toThrow(SealError);
+      }
+    });
+
     it('draws random bytes of any length, never twice the same', () => {
       expect(p.randomBytes(0).length).toBe(0);
       expect(p.randomBytes(100_000).length).toBe(100_000);

@@ -38,6 +38,19 @@ export function storeConformance(kind: string, setUp: () => Promise<Harness>): v
       expect(Buffer.compare(await store.read(path), bytes)).toBe(0);
       const other = await harness.open(false);
       expect(Buffer.compare(await other.read(path), bytes)).toBe(0);
+      const roomy = new Uint8Array(bytes.length + 1).fill(0xee);
+      const cramped = new Uint8Array(9);
+      for (const read of [
+        (into: Uint8Array<ArrayBuffer>) => store.read(path, into),
+        (into: Uint8Array<ArrayBuffer>) => store.readRange(path, 0, bytes.length, into),
+      ]) {
+        const inPlace = await read(roomy);
+        expect(inPlace.buffer).toBe(roomy.buffer);
+        expect(Buffer.compare(inPlace, bytes)).toBe(0);
+        expect(roomy[bytes.length]).toBe(0xee);
+        expect(Buffer.compare(await read(cramped), bytes)).toBe(0);
+      }
+      expect(Buffer.compare(await store.readRange(path, 7, 5, roomy), bytes.subarray(7, 12))).toBe(0);
       expect(await other.size(path)).toBe(bytes.length);
       await other.close();
     });

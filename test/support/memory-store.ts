@@ -74,14 +74,19 @@ class MemoryStore implements ObjectStore {
     return this.files.get(path)?.length;
   }
 
-  async read(path: string): Promise<Uint8Array<ArrayBuffer>> {
-    return new Uint8Array(this.bytesOf(path));
+  async read(path: string, into?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+    return copied(this.bytesOf(path), into);
   }
 
-  async readRange(path: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  async readRange(
+    path: string,
+    offset: number,
+    length: number,
+    into?: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = this.bytesOf(path);
     if (bytes.length < offset + length) throw new StoreError('short', `damaged: ${path} is too short`, path);
-    return new Uint8Array(bytes.slice(offset, offset + length));
+    return copied(bytes.subarray(offset, offset + length), into);
   }
 
   async put(path: string, bytes: Uint8Array, options: PutOptions = {}): Promise<void> {
@@ -141,4 +146,10 @@ function isOwn(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+function copied(bytes: Uint8Array, into: Uint8Array<ArrayBuffer> | undefined): Uint8Array<ArrayBuffer> {
+  if (into === undefined || into.length < bytes.length) return new Uint8Array(bytes);
+  into.set(bytes);
+  return into.subarray(0, bytes.length);
 }

@@ -33,12 +33,17 @@ export class LedgerStore implements ObjectStore {
     return this.base.size(path);
   }
 
-  read(path: string): Promise<Uint8Array<ArrayBuffer>> {
-    return this.base.read(path);
+  read(path: string, into?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+    return this.base.read(path, into);
   }
 
-  readRange(path: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-    return this.base.readRange(path, offset, length);
+  readRange(
+    path: string,
+    offset: number,
+    length: number,
+    into?: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    return this.base.readRange(path, offset, length, into);
   }
 
   async put(path: string, bytes: Uint8Array, options?: PutOptions): Promise<void> {

@@ -101,7 +101,16 @@ export class Extractor {
       state: new Uint8Array(task.blobs.length / BLOB_FIELDS),
       reasons: new Map(),
     };
-    const { units, parts, blobs } = task;
+    try {
+      await this.units(work);
+    } finally {
+      work.frames.release();
+    }
+    return result;
+  }
+
+  private async units(work: Work): Promise<void> {
+    const { units, parts, blobs } = work.task;
     let part = 0;
     for (let unit = 0; unit * UNIT_FIELDS < units.length; unit++) {
       const end = part + units[unit * UNIT_FIELDS + Unit.parts];
@@ -114,10 +123,9 @@ export class Extractor {
         await work.frames.again(gone);
         gone = this.tryUnit(work, unit, part, end);
       }
-      if (result.full !== undefined) break;
+      if (work.result.full !== undefined) return;
       part = end;
     }
-    return result;
   }
 
   /** Does a unit; gives the number of a frame that must be read first, if there is one. Doing it again is safe. */

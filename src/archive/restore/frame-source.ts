@@ -10,6 +10,9 @@ import { type ExtractTask, FRAME_FIELDS, Frame } from './messages.js';
 /** Frames of one pack that are read together: at most so many bytes, over gaps of at most so many. */
 const EXTENT = 4 * 1024 * 1024;
 const GAP = 128 * 1024;
+/** Memory that is kept for what is read and opened next: of so many pieces, and so many bytes for frames. */
+const FREE_EXTENTS = 4;
+const FREE_BYTES = 8 * 1024 * 1024;
 
 /** Bytes of opened frames that are kept, since other units of the same or the next tasks may need them too. */
 export const CACHE_BYTES = 8 * 1024 * 1024;
@@ -39,6 +42,8 @@ export interface SealedFrames {
   plain(frame: number): Uint8Array;
   /** Reads a frame that is gone; it stays until the task is done. */
   again(frame: number): Promise<void>;
+  /** To be called when the task is done: what was read makes room for what others need. */
+  release(): void;
 }
 
 interface Extent {
@@ -50,8 +55,8 @@ interface Extent {
 
 interface Plain {
   bytes: Uint8Array;
-  /** Memory to be used again; undefined for frames stored raw. */
-  memory: Uint8Array | undefined;
+  /** Memory to be used again, at whose beginning they are. */
+  memory: Uint8Array;
 }
 
 /** One worker's way to opened frames: reads them in few pieces, opens and decompresses each once if it can. */
@@ -64,6 +69,11 @@ export class FrameSource {
   private readonly cacheBytes: number;
   private cachedBytes = 0;
   private readonly free: Uint8Array[] = [];
+  private freeBytes = 0;
+  /** Memory for sealed frames. */
+  private readonly freeExtents: Uint8Array<ArrayBuffer>[] = [];
+  /** What was opened last and is to be decompressed. */
+  private opened = new Uint8Array(0);
 
   /** @param cacheBytes how many bytes of opened frames to keep */
   constructor(store: ObjectStore, keyring: Keyring, cacheBytes: number) {
@@ -78,18 +88,29 @@ export class FrameSource {
     const sealed = new Array<Uint8Array | BadFrame | undefined>(count);
     const ciphers = new Array<ObjectCipher | undefined>(count);
     const arrivals = new Array<Promise<void> | undefined>(count);
+    const all: Promise<void>[] = [];
+    const memories: Uint8Array<ArrayBuffer>[] = [];
     for (const extent of this.extents(task)) {
-      const arrival = this.fetch(extent, task, sealed, ciphers).finally(() => {
+      const memory = extent.length < EXTENT / 2 ? undefined : this.extentMemory(extent.length);
+      if (memory !== undefined) memories.push(memory);
+      const arrival = this.fetch(extent, task, sealed, ciphers, memory).finally(() => {
         for (const frame of extent.frames) arrivals[frame] = undefined;
       });
       // Whoever needs the frame sees the failure; nobody may.
       arrival.catch(() => undefined);
+      all.push(arrival);
       for (const frame of extent.frames) arrivals[frame] = arrival;
     }
     return {
       arrival: (frame) => arrivals[frame],
       plain: (frame) => this.plain(task, frame, sealed, ciphers),
       again: (frame) => this.fetch(extentOf(task, frame), task, sealed, ciphers),
+      release: () => {
+        // A task that ends early still has reads under way.
+        void Promise.allSettled(all).then(() => {
+          for (const memory of memories) if (this.freeExtents.length < FREE_EXTENTS) this.freeExtents.push(memory);
+        });
+      },
     };
   }
 
@@ -124,24 +145,33 @@ export class FrameSource {
 
   private open(task: ExtractTask, frame: number, cipher: ObjectCipher, sealed: Uint8Array): Plain {
     const at = frame * FRAME_FIELDS;
-    const opened = cipher.open(task.frames[at + Frame.number], sealed);
-    noteGarbage(sealed.length + opened.length);
+    const number = task.frames[at + Frame.number];
     const length = task.frames[at + Frame.plainLength];
-    if (task.frames[at + Frame.raw] === 1) {
-      if (opened.length !== length) throw new FormatError('it has another length than its directory says');
-      return { bytes: opened, memory: undefined };
-    }
     const memory = this.memoryFor(length);
-    const got = this.decompressor.decompressInto(memory.subarray(0, length), opened);
-    if (got !== length) throw new FormatError('it has another length than its directory says');
-    return { bytes: memory.subarray(0, length), memory };
+    const plain = memory.subarray(0, length);
+    noteGarbage(sealed.length);
+    if (task.frames[at + Frame.raw] === 1) {
+      if (cipher.open(number, sealed, plain).length !== length) throw otherLength();
+    } else {
+      if (this.opened.length < sealed.length) this.opened = new Uint8Array(roundedUp(sealed.length));
+      const opened = cipher.open(number, sealed, this.opened);
+      if (this.decompressor.decompressInto(plain, opened) !== length) throw otherLength();
+    }
+    return { bytes: plain, memory };
+  }
+
+  private extentMemory(length: number): Uint8Array<ArrayBuffer> {
+    return this.freeExtents.pop() ?? new Uint8Array(Math.max(EXTENT, length));
   }
 
   private memoryFor(length: number): Uint8Array {
     const fitting = this.free.findIndex((memory) => memory.length >= length);
-    if (fitting >= 0) return this.free.splice(fitting, 1)[0];
-    const step = 256 * 1024;
-    return new Uint8Array(Math.max(5, Math.ceil(length / step)) * step);
+    if (fitting >= 0) {
+      const [memory] = this.free.splice(fitting, 1);
+      this.freeBytes -= memory.length;
+      return memory;
+    }
+    return new Uint8Array(Math.max(roundedUp(length), 5 * MEMORY_STEP));
   }
 
   private remember(key: string, plain: Plain): void {
@@ -151,7 +181,9 @@ export class FrameSource {
       if (this.cachedBytes <= this.cacheBytes || old === plain) break;
       this.cache.delete(oldest);
       this.cachedBytes -= old.bytes.length;
-      if (old.memory !== undefined && this.free.length < 8) this.free.push(old.memory);
+      if (this.freeBytes + old.memory.length > FREE_BYTES) continue;
+      this.free.push(old.memory);
+      this.freeBytes += old.memory.length;
     }
   }
 
@@ -187,12 +219,13 @@ export class FrameSource {
     task: ExtractTask,
     sealed: (Uint8Array | BadFrame | undefined)[],
     ciphers: (ObjectCipher | undefined)[],
+    memory?: Uint8Array<ArrayBuffer>,
   ): Promise<void> {
     const { pack, offset, length, frames } = extent;
     try {
       const [cipher, bytes] = await Promise.all([
         this.cipher(pack),
-        this.store.readRange(objectPath('packs', pack), offset, length),
+        this.store.readRange(objectPath('packs', pack), offset, length, memory),
       ]);
       for (const frame of frames) {
         const start = task.frames[frame * FRAME_FIELDS + Frame.offset] - offset;
@@ -235,6 +268,17 @@ export class FrameSource {
     opening.catch(() => this.ciphers.delete(pack));
     return opening;
   }
+}
+
+/** Memory comes in multiples of this, so that one frame's serves another. */
+const MEMORY_STEP = 256 * 1024;
+
+function roundedUp(length: number): number {
+  return Math.ceil(length / MEMORY_STEP) * MEMORY_STEP;
+}
+
+function otherLength(): FormatError {
+  return new FormatError('it has another length than its directory says');
 }
 
 /** What has to be read for one frame. */

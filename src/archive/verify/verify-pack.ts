@@ -35,6 +35,9 @@ export class PackVerifier {
   private readonly keyring: Keyring;
   private readonly hashers: Record<PackKind, BlobHasher[]>;
   private readonly decompressor = new Decompressor();
+  // Memory that each pack and frame uses again.
+  private pack = new Uint8Array(0);
+  private opened: Uint8Array = new Uint8Array(0);
   private plain: Uint8Array = new Uint8Array(0);
   private readonly id = new Uint8Array(ID_LENGTH);
 
@@ -47,20 +50,14 @@ export class PackVerifier {
     };
   }
 
-  /** Reads a pack whole: its name, its directory, every frame and every blob id. */
+  /** Reads a pack whole: its name, its directory, every frame and every blob id. One at a time. */
   async verify(pack: PackToVerify): Promise<PackVerdict> {
-    const verdict = await this.look(pack);
-    // Its bytes are garbage only now: they have to go before the next pack's come.
-    noteGarbage(verdict.bytes);
-    return verdict;
-  }
-
-  private async look(pack: PackToVerify): Promise<PackVerdict> {
     const expected = decodeDirectory(pack.directory);
     const verdict: PackVerdict = { name: pack.name, bytes: 0, problems: [], lostIds: new Uint8Array(0) };
-    let bytes: Uint8Array;
+    let bytes: Uint8Array<ArrayBuffer>;
     try {
-      bytes = await this.store.read(objectPath('packs', pack.name));
+      bytes = await this.store.read(objectPath('packs', pack.name), this.pack);
+      if (bytes.length > this.pack.length) this.pack = bytes;
     } catch (error) {
       if (!isDamage(error)) throw error;
       verdict.problems.push({ kind: isMissing(error) ? 'missing' : 'damaged', message: (error as Error).message });
@@ -92,7 +89,9 @@ export class PackVerifier {
     expected.frames.forEach((frame, number) => {
       const ids = expected.ids.subarray(frame.firstBlob * ID_LENGTH, (frame.firstBlob + frame.blobs) * ID_LENGTH);
       try {
-        const opened = cipher.open(number, bytes.subarray(frame.offset, frame.offset + frame.length));
+        const sealed = bytes.subarray(frame.offset, frame.offset + frame.length);
+        if (this.opened.length < sealed.length) this.opened = withRoom(sealed.length);
+        const opened = cipher.open(number, sealed, this.opened);
         noteGarbage(opened.length);
         const plain = frame.raw ? opened : this.decompress(opened, frame.plainLength);
         this.verifyBlobs(plain, frame.firstBlob, frame.blobs, expected, pack.kind, lost);
@@ -138,12 +137,17 @@ export class PackVerifier {
   }
 
   private decompress(compressed: Uint8Array, length: number): Uint8Array {
-    if (this.plain.length < length) this.plain = new Uint8Array(Math.max(length, 2 * 1024 * 1024));
+    if (this.plain.length < length) this.plain = withRoom(length);
     const target = this.plain.subarray(0, length);
     if (this.decompressor.decompressInto(target, compressed) !== length)
       throw new FormatError('data has another length once decompressed');
     return target;
   }
+}
+
+/** Memory for so many bytes, or for those of most frames. */
+function withRoom(length: number): Uint8Array {
+  return new Uint8Array(Math.max(length, 2 * 1024 * 1024));
 }
 
 /** The directory that closes a pack, opened. FormatError when it is cut or damaged. */
