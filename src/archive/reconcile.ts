@@ -77,7 +77,7 @@ export async function reconcile(parts: ReconcileParts, options: ReconcileOptions
 /** Copies of snapshots that neither the store nor the catalog has any more are of no use. */
 function dropStaleCopies(catalog: Catalog, present: ReadonlySet<string>): void {
   const stale = [...copiedNames(catalog, 'snapshots')].filter(
-    (name) => !present.has(name) && catalog.snapshots.get(name) === undefined,
+    (name) => !present.has(name) && !catalog.snapshots.has(name),
   );
   if (stale.length > 0) dropCopies(catalog, 'snapshots', stale);
 }
@@ -172,7 +172,7 @@ async function mergeSnapshots(
       received.set(row.name, row.received);
   const fresh: Unmerged[] = [];
   for (const { name } of listed) {
-    if (forgotten.has(name) || catalog.snapshots.get(name) !== undefined) continue;
+    if (forgotten.has(name) || catalog.snapshots.has(name)) continue;
     const opened = await tryOpen(store, 'snapshots', name, unreadable, (bytes) => {
       const snapshot = keyring.canRead
         ? openSnapshot(keyring, bytes)
@@ -278,7 +278,7 @@ async function applyReadable(
   snapshot: SnapshotInput,
 ): Promise<void> {
   const isApplied = await unlessDamaged(context, snapshot.name, () => applyOne(catalog, segments, source, snapshot));
-  if (!isApplied && catalog.snapshots.get(snapshot.name) === undefined)
+  if (!isApplied && !catalog.snapshots.has(snapshot.name))
     catalog.snapshots.add(source, snapshot, snapshot.pending ? 'pending' : 'live');
 }
 

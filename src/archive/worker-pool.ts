@@ -1,7 +1,10 @@
-import { Piscina } from 'piscina';
+import type * as piscinaPackage from 'piscina';
+import { lazily } from '../lazily.js';
 import { giveBuffersBack, keepHeapsSmall } from '../platform/index.js';
 import { carriedError } from './worker-errors.js';
 import { workerFile } from './worker-file.js';
+
+const piscinaModule = lazily<typeof piscinaPackage>('piscina');
 
 /** A pool of threads of one kind, all started at once. */
 export interface ThreadPool {
@@ -35,6 +38,7 @@ export interface ThreadPoolOptions {
 export function startThreads(name: string, options: ThreadPoolOptions): ThreadPool {
   const { threads, atOnce, heapMb } = options;
   giveBuffersBack();
+  const { Piscina } = piscinaModule();
   const piscina = new Piscina({
     filename: workerFile(name),
     minThreads: threads,

@@ -181,6 +181,11 @@ export class Snapshots {
     });
   }
 
+  /** Whether there is one of this name. */
+  has(name: string): boolean {
+    return this.db.one('SELECT 1 FROM snapshots WHERE name = ?', hexBytes(name)) !== undefined;
+  }
+
   get(name: string): SnapshotRow | undefined {
     return this.first('WHERE p.name = ?', hexBytes(name));
   }
@@ -275,40 +280,11 @@ export class Snapshots {
 
   private first(clause: string, ...values: (string | number | bigint | Uint8Array)[]): SnapshotRow | undefined {
     const row = this.db.oneBig<StoredSnapshot>(`${SELECT} ${clause}`, ...values);
-    return row === undefined ? undefined : this.toRow(row);
+    return row && toRow(row);
   }
 
   private select(clause: string, ...values: (string | number | bigint | Uint8Array)[]): SnapshotRow[] {
-    return this.db.allBig<StoredSnapshot>(`${SELECT} ${clause}`, ...values).map((row) => this.toRow(row));
-  }
-
-  private toRow(row: StoredSnapshot): SnapshotRow {
-    const id = Number(row.id);
-    const replaces = bytesHex(row.replaces).match(/.{64}/g) ?? [];
-    const tags = this.db.all<{ tag: string }>('SELECT tag FROM tags WHERE snapshot = ? ORDER BY tag', id);
-    return {
-      id,
-      name: bytesHex(row.name),
-      source: Number(row.source),
-      sourceName: row.source_name,
-      lineage: Number(row.lineage),
-      seq: Number(row.seq),
-      parent: optionalHex(row.parent),
-      time: row.time,
-      started: row.started,
-      mode: row.mode,
-      kind: row.kind,
-      state: row.state,
-      pending: row.state === 'pending',
-      applied: row.applied === 1n,
-      listing: row.listing_id === null ? undefined : { id: row.listing_id, depth: Number(row.listing_depth) },
-      signer: optionalHex(row.signer),
-      catalogId: optionalHex(row.catalog_id),
-      replaces: [...replaces],
-      received: row.received ?? undefined,
-      body: row.body ?? undefined,
-      tags: tags.map((t) => t.tag),
-    };
+    return this.db.allBig<StoredSnapshot>(`${SELECT} ${clause}`, ...values).map(toRow);
   }
 
   private writeTags(id: number, tags: readonly string[]): void {
@@ -338,10 +314,42 @@ interface StoredSnapshot {
   replaces: Uint8Array;
   received: bigint | null;
   body: string | null;
+  /** JSON, sorted. */
+  tags: string;
 }
 
-const SELECT = `SELECT p.*, s.name AS source_name, s.lineage FROM snapshots p JOIN sources s ON s.id = p.source`;
+const SELECT = `SELECT p.*, s.name AS source_name, s.lineage,
+    (SELECT json_group_array(tag ORDER BY tag) FROM tags WHERE snapshot = p.id) AS tags
+  FROM snapshots p JOIN sources s ON s.id = p.source`;
 const COUNTS = `p.state = 'live' AND p.kind = 'taken' AND p.applied = 1`;
+
+function toRow(row: StoredSnapshot): SnapshotRow {
+  const id = Number(row.id);
+  const replaces = bytesHex(row.replaces).match(/.{64}/g) ?? [];
+  return {
+    id,
+    name: bytesHex(row.name),
+    source: Number(row.source),
+    sourceName: row.source_name,
+    lineage: Number(row.lineage),
+    seq: Number(row.seq),
+    parent: optionalHex(row.parent),
+    time: row.time,
+    started: row.started,
+    mode: row.mode,
+    kind: row.kind,
+    state: row.state,
+    pending: row.state === 'pending',
+    applied: row.applied === 1n,
+    listing: row.listing_id === null ? undefined : { id: row.listing_id, depth: Number(row.listing_depth) },
+    signer: optionalHex(row.signer),
+    catalogId: optionalHex(row.catalog_id),
+    replaces: [...replaces],
+    received: row.received ?? undefined,
+    body: row.body ?? undefined,
+    tags: row.tags === '[]' ? [] : (JSON.parse(row.tags) as string[]),
+  };
+}
 
 function optionalBytes(hex: string | undefined): Buffer | null {
   return hex === undefined ? null : hexBytes(hex);

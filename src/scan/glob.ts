@@ -1,7 +1,11 @@
 import * as fs from 'node:fs';
-import fastGlob from 'fast-glob';
-import picomatch from 'picomatch';
+import type FastGlob from 'fast-glob';
+import type picomatch from 'picomatch';
 import { type ByteString, fromBytes, toBytes } from '../bytes.js';
+import { lazily } from '../lazily.js';
+
+const fastGlob = lazily<typeof FastGlob>('fast-glob');
+const matcher = lazily<typeof picomatch>('picomatch');
 
 /**
  * Glob patterns for roots: `*`, `?`, `[…]`, `{a,b}`, `**` and the extended ones of fast-glob, on bytes.
@@ -12,7 +16,7 @@ import { type ByteString, fromBytes, toBytes } from '../bytes.js';
 
 /** Whether there is anything in a path that a glob would take as more than itself. */
 export function isGlob(path: ByteString): boolean {
-  return path !== '' && fastGlob.isDynamicPattern(path, OPTIONS);
+  return SPECIAL.test(path) && fastGlob().isDynamicPattern(path, OPTIONS);
 }
 
 /** The directory below which the pattern's first wildcard is. */
@@ -24,7 +28,7 @@ export function globBase(pattern: ByteString): ByteString {
 
 /** Whether the pattern would match a path, were it there. */
 export function globMatches(pattern: ByteString, path: ByteString): boolean {
-  return picomatch.isMatch(path, pattern, { dot: true });
+  return matcher().isMatch(path, pattern, { dot: true });
 }
 
 /** What a pattern matches now, sorted; and the directories that could not be searched. */
@@ -38,8 +42,11 @@ export function expandGlob(pattern: ByteString): {
     followSymbolicLinks: !pattern.includes('**'),
     fs: byteFileSystem((path, error) => unreadable.push({ path, error })),
   };
-  return { paths: fastGlob.sync(pattern, options).sort(), unreadable };
+  return { paths: fastGlob().sync(pattern, options).sort(), unreadable };
 }
+
+/** What every glob has some of. */
+const SPECIAL = /[*?[\]{}()!+@|\\]/;
 
 const OPTIONS = { dot: true, onlyFiles: false, absolute: true, suppressErrors: true, cwd: '/' } as const;
 
@@ -48,7 +55,7 @@ function unescapeGlob(text: ByteString): ByteString {
 }
 
 /** The file functions that fast-glob uses, with paths and names as byte strings. */
-function byteFileSystem(onError: (path: ByteString, error: Error) => void): fastGlob.FileSystemAdapter {
+function byteFileSystem(onError: (path: ByteString, error: Error) => void): FastGlob.FileSystemAdapter {
   const readdirSync = (path: string): fs.Dirent[] => {
     try {
       // The type of a Dirent in Buffer mode is known to Node's typings only as a Dirent of strings.
@@ -67,5 +74,5 @@ function byteFileSystem(onError: (path: ByteString, error: Error) => void): fast
     readdirSync,
     statSync: (path: string) => fs.statSync(toBytes(path)),
     lstatSync: (path: string) => fs.lstatSync(toBytes(path)),
-  } as unknown as fastGlob.FileSystemAdapter;
+  } as unknown as FastGlob.FileSystemAdapter;
 }

@@ -55,7 +55,7 @@ async function checkBytes(
       noteBad(repository, findings, path, 'its bytes are not those it is named by', false);
       return;
     }
-    const isKnown = folder === 'snapshots' && catalog.snapshots.get(name) !== undefined;
+    const isKnown = folder === 'snapshots' && catalog.snapshots.has(name);
     if (isKnown && !copiedNames(catalog, 'snapshots').has(name)) keepCopy(catalog, 'snapshots', name, bytes);
   } catch (error) {
     if (!isDamage(error)) throw error;

@@ -1,6 +1,9 @@
-import picomatch from 'picomatch';
+import type Picomatch from 'picomatch';
 import { type ByteString, fromDisplay, toDisplay } from '../../bytes.js';
+import { lazily } from '../../lazily.js';
 import { ALL_KEYS, atOrBelow, justAbove, type KeyRange, keyText, nameOf, pathOf } from '../keys.js';
+
+const picomatch = lazily<typeof Picomatch>('picomatch');
 
 /** A glob, ready to be looked for. */
 export interface Pattern {
@@ -66,7 +69,7 @@ function escapeGlob(text: string): string {
 function matcherOf(glob: string): (text: ByteString) => boolean {
   const exact = fromDisplay(glob);
   if (!SPECIAL.test(glob)) return (text) => text === exact;
-  const expression = picomatch.makeRe(glob, OPTIONS);
+  const expression = picomatch().makeRe(glob, OPTIONS);
   // A name may have such characters in it, and as a glob be none at all, such as `a?(1`.
   return (text) => text === exact || expression.test(toDisplay(text));
 }
