@@ -35,6 +35,9 @@ export interface FramePayload {
 /** A pack is finished when it has grown to this many bytes. */
 export const PACK_TARGET = 24 * 1024 * 1024;
 
+/** Memory that every frame is sealed in: it is written out at once. */
+let sealedMemory = new Uint8Array(0);
+
 /** Who writes packs: the run they belong to and the key that signs for them. */
 export interface PackOrigin {
   /** 16 bytes */
@@ -77,8 +80,7 @@ export class PackWriter {
 
   /** Seals and appends one frame. */
   add(frame: FramePayload): void {
-    const sealed = this.cipher.seal(this.frames.length, frame.data);
-    noteGarbage(sealed.length);
+    const sealed = this.seal(frame.data);
     const count = frame.lengths.length;
     let plainLength = 0;
     for (const length of frame.lengths) plainLength += length;
@@ -127,6 +129,15 @@ export class PackWriter {
   abandon(): void {
     fs.closeSync(this.fd);
     fs.rmSync(this.path, { force: true });
+  }
+
+  /** Seals the next frame; the result is good until the next call, of whatever pack of this thread. */
+  private seal(data: Uint8Array): Uint8Array {
+    const length = data.length + FRAME_OVERHEAD;
+    if (sealedMemory.length < length) sealedMemory = new Uint8Array(Math.max(length, 2 * 1024 * 1024));
+    this.cipher.sealInto(this.frames.length, data, sealedMemory, 0);
+    noteGarbage(length);
+    return sealedMemory.subarray(0, length);
   }
 
   private encodeDirectory(): Uint8Array {
