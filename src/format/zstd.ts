@@ -36,15 +36,17 @@ export class Decompressor {
   private readonly context = new binding.DCtx();
 
   /**
-   * Decompresses into `target` and returns how many bytes came out.
-   * @throws FormatError when the bytes are no zstd frame or do not fit.
+   * Decompresses to all of `target`.
+   * @throws FormatError when the bytes are no zstd frame or have another length once decompressed
    */
-  decompressInto(target: Uint8Array, compressed: Uint8Array): number {
+  decompressTo(target: Uint8Array, compressed: Uint8Array): void {
+    let length: number;
     try {
-      return this.context.decompress(target, compressed);
+      length = this.context.decompress(target, compressed);
     } catch (error) {
       throw new FormatError('data does not decompress', { cause: error });
     }
+    if (length !== target.length) throw new FormatError('data has another length once decompressed');
   }
 }
 
@@ -61,8 +63,7 @@ export function compress(plain: Uint8Array): Uint8Array {
 export function decompress(compressed: Uint8Array, length: number): Uint8Array {
   sharedDecompressor ??= new Decompressor();
   const plain = new Uint8Array(length);
-  if (sharedDecompressor.decompressInto(plain, compressed) !== length)
-    throw new FormatError('data has another length once decompressed');
+  sharedDecompressor.decompressTo(plain, compressed);
   return plain;
 }
 

@@ -3,7 +3,8 @@ import { FormatError } from '../../errors.js';
 import { ID_LENGTH } from '../../format/entry.js';
 import { type ObjectCipher, ObjectKind, openSeal } from '../../format/object.js';
 import { FRAME_OVERHEAD, type FrameInfo, PACK_HEADER_LENGTH } from '../../format/pack.js';
-import { Compressor, decompress } from '../../format/zstd.js';
+import { Compressor, Decompressor, decompress } from '../../format/zstd.js';
+import { noteGarbage } from '../../platform/index.js';
 import { isMissing, objectPath } from '../../store/index.js';
 import type { BlobIndex } from '../blob-index.js';
 import { FRAME_TARGET, FrameBuilder } from '../ingest/frame-builder.js';
@@ -16,6 +17,7 @@ import {
   PackWriter,
   packHashers,
 } from '../ingest/pack-writer.js';
+import { Scratch } from '../scratch.js';
 import { noteOpened } from './indexes.js';
 import { BlobState, type PackUse } from './prune-plan.js';
 import { RehearsalStore } from './rehearsal-store.js';
@@ -47,6 +49,9 @@ export class PackCopier {
   private readonly compressing: FrameBuilder;
   private readonly storing: FrameBuilder;
   private readonly scratch = new Uint8Array(ID_LENGTH);
+  /** For the frames that are copied; what is rescued from others meanwhile has its own. */
+  private readonly memory = new FrameMemory();
+  private readonly decompressor = new Decompressor();
   private pack: PackWriter | RehearsedPack | undefined;
   private finishing: Promise<void> = Promise.resolve();
   private rehearsedBytes = 0;
@@ -76,7 +81,7 @@ export class PackCopier {
       .map((info, number) => ({ info, number, live: liveBlobs(info, use.first, states) }))
       .filter(({ live }) => live.length > 0);
     if (wanted.length === 0) return true;
-    const source = new PackSource(this.shop, use);
+    const source = new PackSource(this.shop, use, this.memory);
     const lostBefore = this.lost.length;
     for (const { info, number, live } of wanted) {
       const isWhole = live.length === info.blobs && info.plainLength >= WHOLE_FRAME;
@@ -118,7 +123,7 @@ export class PackCopier {
     let plain: Uint8Array | undefined;
     try {
       opened = await source.open(info, number);
-      plain = info.raw ? opened : decompress(opened, info.plainLength);
+      plain = info.raw ? opened : this.decompress(opened, info.plainLength);
     } catch (error) {
       if (!isLoss(error)) throw error;
     }
@@ -148,6 +153,12 @@ export class PackCopier {
       }
       at += lengths[blob];
     }
+  }
+
+  private decompress(opened: Uint8Array, length: number): Uint8Array {
+    const plain = this.memory.plain.room(length);
+    this.decompressor.decompressTo(plain, opened);
+    return plain;
   }
 
   /** A blob that is damaged here, from wherever else it lies. */
@@ -233,20 +244,29 @@ export class PackCopier {
   }
 }
 
+/** What frames are read to, opened to and decompressed to. */
+class FrameMemory {
+  readonly sealed = new Scratch();
+  readonly opened = new Scratch();
+  readonly plain = new Scratch();
+}
+
 /** Reads frames of one pack. */
 class PackSource {
   readonly name: string;
   private readonly shop: Workshop;
   private readonly kind: PackKind;
+  private readonly memory: FrameMemory | undefined;
   private cipher: ObjectCipher | undefined;
 
-  constructor(shop: Workshop, { row }: Pick<PackUse, 'row'>) {
+  constructor(shop: Workshop, { row }: Pick<PackUse, 'row'>, memory?: FrameMemory) {
+    this.memory = memory;
     this.shop = shop;
     this.name = row.name;
     this.kind = row.kind;
   }
 
-  /** A frame, opened but not decompressed. */
+  /** A frame, opened but not decompressed; with memory of the caller's, good until that is used again. */
   async open(info: FrameInfo, number: number): Promise<Uint8Array> {
     const path = objectPath('packs', this.name);
     this.cipher ??= openSeal(
@@ -254,7 +274,10 @@ class PackSource {
       await this.shop.store.readRange(path, 0, PACK_HEADER_LENGTH),
       this.kind === 'data' ? ObjectKind.pack : ObjectKind.metaPack,
     );
-    return this.cipher.open(number, await this.shop.store.readRange(path, info.offset, info.length));
+    const { memory } = this;
+    const sealed = await this.shop.store.readRange(path, info.offset, info.length, memory?.sealed.room(info.length));
+    noteGarbage(sealed.length);
+    return this.cipher.open(number, sealed, memory?.opened.room(sealed.length));
   }
 }
 

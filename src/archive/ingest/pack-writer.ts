@@ -8,6 +8,7 @@ import { createSealer, DIRECTORY_FRAME, type ObjectCipher, ObjectKind } from '..
 import { encodeDirectory, FRAME_OVERHEAD, type FrameInfo, PACK_HEADER_LENGTH } from '../../format/pack.js';
 import { noteGarbage } from '../../platform/index.js';
 import { type ObjectStore, objectPath, spoolFailure } from '../../store/index.js';
+import { Scratch } from '../scratch.js';
 
 /** Packs hold one kind of blob: pieces of files, or metadata (listings and chunk lists). */
 export type PackKind = 'data' | 'meta';
@@ -35,8 +36,8 @@ export interface FramePayload {
 /** A pack is finished when it has grown to this many bytes. */
 export const PACK_TARGET = 24 * 1024 * 1024;
 
-/** Memory that every frame is sealed in: it is written out at once. */
-let sealedMemory = new Uint8Array(0);
+/** Every frame is written out as soon as it is sealed. */
+const sealedFrame = new Scratch();
 
 /** Who writes packs: the run they belong to and the key that signs for them. */
 export interface PackOrigin {
@@ -133,11 +134,10 @@ export class PackWriter {
 
   /** Seals the next frame; the result is good until the next call, of whatever pack of this thread. */
   private seal(data: Uint8Array): Uint8Array {
-    const length = data.length + FRAME_OVERHEAD;
-    if (sealedMemory.length < length) sealedMemory = new Uint8Array(Math.max(length, 2 * 1024 * 1024));
-    this.cipher.sealInto(this.frames.length, data, sealedMemory, 0);
-    noteGarbage(length);
-    return sealedMemory.subarray(0, length);
+    const sealed = sealedFrame.room(data.length + FRAME_OVERHEAD);
+    this.cipher.sealInto(this.frames.length, data, sealed, 0);
+    noteGarbage(sealed.length);
+    return sealed;
   }
 
   private encodeDirectory(): Uint8Array {

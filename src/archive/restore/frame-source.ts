@@ -5,6 +5,7 @@ import { PACK_HEADER_LENGTH } from '../../format/pack.js';
 import { Decompressor } from '../../format/zstd.js';
 import { noteGarbage } from '../../platform/index.js';
 import { type ObjectStore, objectPath, StoreError } from '../../store/index.js';
+import { Scratch } from '../scratch.js';
 import { type ExtractTask, FRAME_FIELDS, Frame } from './messages.js';
 
 /** Frames of one pack that are read together: at most so many bytes, over gaps of at most so many. */
@@ -73,7 +74,7 @@ export class FrameSource {
   /** Memory for sealed frames. */
   private readonly freeExtents: Uint8Array<ArrayBuffer>[] = [];
   /** What was opened last and is to be decompressed. */
-  private opened = new Uint8Array(0);
+  private readonly opened = new Scratch();
 
   /** @param cacheBytes how many bytes of opened frames to keep */
   constructor(store: ObjectStore, keyring: Keyring, cacheBytes: number) {
@@ -151,11 +152,11 @@ export class FrameSource {
     const plain = memory.subarray(0, length);
     noteGarbage(sealed.length);
     if (task.frames[at + Frame.raw] === 1) {
-      if (cipher.open(number, sealed, plain).length !== length) throw otherLength();
+      if (cipher.open(number, sealed, plain).length !== length)
+        throw new FormatError('it has another length than its directory says');
     } else {
-      if (this.opened.length < sealed.length) this.opened = new Uint8Array(roundedUp(sealed.length));
-      const opened = cipher.open(number, sealed, this.opened);
-      if (this.decompressor.decompressInto(plain, opened) !== length) throw otherLength();
+      const opened = cipher.open(number, sealed, this.opened.room(sealed.length));
+      this.decompressor.decompressTo(plain, opened);
     }
     return { bytes: plain, memory };
   }
@@ -171,7 +172,7 @@ export class FrameSource {
       this.freeBytes -= memory.length;
       return memory;
     }
-    return new Uint8Array(Math.max(roundedUp(length), 5 * MEMORY_STEP));
+    return new Uint8Array(Math.max(Math.ceil(length / MEMORY_STEP), 5) * MEMORY_STEP);
   }
 
   private remember(key: string, plain: Plain): void {
@@ -272,14 +273,6 @@ export class FrameSource {
 
 /** Memory comes in multiples of this, so that one frame's serves another. */
 const MEMORY_STEP = 256 * 1024;
-
-function roundedUp(length: number): number {
-  return Math.ceil(length / MEMORY_STEP) * MEMORY_STEP;
-}
-
-function otherLength(): FormatError {
-  return new FormatError('it has another length than its directory says');
-}
 
 /** What has to be read for one frame. */
 function extentOf(task: ExtractTask, frame: number): Extent {

@@ -9,6 +9,7 @@ import { Decompressor } from '../../format/zstd.js';
 import { noteGarbage } from '../../platform/index.js';
 import { isMissing, type ObjectStore, objectPath } from '../../store/index.js';
 import { type PackKind, packHashers } from '../ingest/pack-writer.js';
+import { Scratch } from '../scratch.js';
 import { isDamage } from '../small-objects.js';
 
 /** A pack to be verified. */
@@ -35,10 +36,10 @@ export class PackVerifier {
   private readonly keyring: Keyring;
   private readonly hashers: Record<PackKind, BlobHasher[]>;
   private readonly decompressor = new Decompressor();
-  // Memory that each pack and frame uses again.
+  /** Memory that each pack uses again. */
   private pack = new Uint8Array(0);
-  private opened: Uint8Array = new Uint8Array(0);
-  private plain: Uint8Array = new Uint8Array(0);
+  private readonly opened = new Scratch();
+  private readonly plain = new Scratch();
   private readonly id = new Uint8Array(ID_LENGTH);
 
   constructor(store: ObjectStore, keyring: Keyring) {
@@ -90,8 +91,7 @@ export class PackVerifier {
       const ids = expected.ids.subarray(frame.firstBlob * ID_LENGTH, (frame.firstBlob + frame.blobs) * ID_LENGTH);
       try {
         const sealed = bytes.subarray(frame.offset, frame.offset + frame.length);
-        if (this.opened.length < sealed.length) this.opened = withRoom(sealed.length);
-        const opened = cipher.open(number, sealed, this.opened);
+        const opened = cipher.open(number, sealed, this.opened.room(sealed.length));
         noteGarbage(opened.length);
         const plain = frame.raw ? opened : this.decompress(opened, frame.plainLength);
         this.verifyBlobs(plain, frame.firstBlob, frame.blobs, expected, pack.kind, lost);
@@ -137,17 +137,10 @@ export class PackVerifier {
   }
 
   private decompress(compressed: Uint8Array, length: number): Uint8Array {
-    if (this.plain.length < length) this.plain = withRoom(length);
-    const target = this.plain.subarray(0, length);
-    if (this.decompressor.decompressInto(target, compressed) !== length)
-      throw new FormatError('data has another length once decompressed');
+    const target = this.plain.room(length);
+    this.decompressor.decompressTo(target, compressed);
     return target;
   }
-}
-
-/** Memory for so many bytes, or for those of most frames. */
-function withRoom(length: number): Uint8Array {
-  return new Uint8Array(Math.max(length, 2 * 1024 * 1024));
 }
 
 /** The directory that closes a pack, opened. FormatError when it is cut or damaged. */
