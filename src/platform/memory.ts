@@ -35,8 +35,8 @@ export function giveBuffersBack(): void {
 }
 
 /** Bytes of buffers that may become garbage before the young ones, and all of them, are collected. */
-const YOUNG_GARBAGE = 4 * 1024 * 1024;
-const MOST_GARBAGE = 32 * 1024 * 1024;
+const YOUNG_GARBAGE = 8 * 1024 * 1024;
+const MOST_GARBAGE = 128 * 1024 * 1024;
 let young = 0;
 let garbage = 0;
 let collect: Collector | undefined;
