@@ -22,62 +22,70 @@ function chosen(last: number): number[] {
   );
 }
 
-test('a backup killed at each step that it leaves on the disk', async (context) => {
-  needPrograms(context, 'strace');
-  const archive = await Archive.make();
-  ordinaryTree(archive.tree, 'a', 40);
-  await archive.backup();
-  const pictures = new Map<string, Picture>();
-  let round = 0;
-  const change = () => {
-    writeFileSync(join(archive.tree, 'folder 1', `new ${round % 3}`), `round ${round}`);
-    writeFileSync(join(archive.tree, 'noise.bin'), noise(600_000, `${round++}`));
-  };
-  change();
-  const steps = await countSteps(archive, ['backup'], STEPS);
-  expect(steps).toBeGreaterThan(5);
+test(
+  'a backup killed at each step that it leaves on the disk',
+  async (context) => {
+    needPrograms(context, 'strace');
+    const archive = await Archive.make();
+    ordinaryTree(archive.tree, 'a', 40);
+    await archive.backup();
+    const pictures = new Map<string, Picture>();
+    let round = 0;
+    const change = () => {
+      writeFileSync(join(archive.tree, 'folder 1', `new ${round % 3}`), `round ${round}`);
+      writeFileSync(join(archive.tree, 'noise.bin'), noise(600_000, `${round++}`));
+    };
+    change();
+    const steps = await countSteps(archive, ['backup'], STEPS);
+    expect(steps).toBeGreaterThan(5);
 
-  for (const n of chosen(steps)) {
-    change();
-    const before = new Set((await archive.json('snapshots')).map(({ id }) => id));
-    const outcome = await archive.run(['backup'], killedAt(STEPS, n));
-    // A thread that is killed takes the process with it, unless this run had fewer steps.
-    expect([null, 0, 137], outcome.stderr).toContain(outcome.code);
-    // A snapshot is there as a whole or not at all.
-    for (const { id } of await archive.json('snapshots'))
-      if (!before.has(id)) pictures.set(id, pictureOf(archive.tree));
-    change();
-    const { snapshot } = await archive.backup();
-    pictures.set(snapshot!, pictureOf(archive.tree));
+    for (const n of chosen(steps)) {
+      change();
+      const before = new Set((await archive.json('snapshots')).map(({ id }) => id));
+      const outcome = await archive.run(['backup'], killedAt(STEPS, n));
+      // A thread that is killed takes the process with it, unless this run had fewer steps.
+      expect([null, 0, 137], outcome.stderr).toContain(outcome.code);
+      // A snapshot is there as a whole or not at all.
+      for (const { id } of await archive.json('snapshots'))
+        if (!before.has(id)) pictures.set(id, pictureOf(archive.tree));
+      change();
+      const { snapshot } = await archive.backup();
+      pictures.set(snapshot!, pictureOf(archive.tree));
+      archive.expectTidy();
+    }
+    await archive.checkAll();
+    const target = join(archive.folder, 'restored');
+    for (const [id, picture] of [...pictures].filter((_, i) => i % 4 === 0 || i === pictures.size - 1)) {
+      expectSamePicture(pictureOf(await archive.restore(target, ['--snapshot', id])), picture);
+      rmSync(target, { recursive: true });
+    }
+    const found = await archive.json('find', ['**', '--all']);
+    rmSync(archive.tables, { recursive: true });
+    expect(await archive.json('find', ['**', '--all'])).toEqual(found);
+  },
+  LIMIT,
+);
+
+test(
+  'a restore killed at each step that it leaves on the disk',
+  async (context) => {
+    needPrograms(context, 'strace');
+    const archive = await Archive.make();
+    ordinaryTree(archive.tree, 'a', 40);
+    await archive.backup();
+    const known = new Set(filesBelow(archive.tree).map((file) => join(archive.tree, file.slice(archive.tree.length))));
+    const target = join(archive.folder, 'restored');
+    const args = ['restore', '--target', target];
+    const calls = [...STEPS, 'symlinkat', 'fchmod', 'fchmodat', 'utimensat', 'fchown', 'fchownat'];
+    const steps = await countSteps(archive, args, calls);
+    for (const n of chosen(steps)) {
+      rmSync(target, { recursive: true });
+      const outcome = await archive.run(args, killedAt(calls, n));
+      expect([null, 0, 137], outcome.stderr).toContain(outcome.code);
+      expectSameTree(await archive.restore(target), archive.tree);
+      expectNoTemporaries(target, known);
+    }
     archive.expectTidy();
-  }
-  await archive.checkAll();
-  const target = join(archive.folder, 'restored');
-  for (const [id, picture] of [...pictures].filter((_, i) => i % 4 === 0 || i === pictures.size - 1)) {
-    expectSamePicture(pictureOf(await archive.restore(target, ['--snapshot', id])), picture);
-    rmSync(target, { recursive: true });
-  }
-  const found = await archive.json('find', ['**', '--all']);
-  rmSync(archive.tables, { recursive: true });
-  expect(await archive.json('find', ['**', '--all'])).toEqual(found);
-}, LIMIT);
-
-test('a restore killed at each step that it leaves on the disk', async (context) => {
-  needPrograms(context, 'strace');
-  const archive = await Archive.make();
-  ordinaryTree(archive.tree, 'a', 40);
-  await archive.backup();
-  const known = new Set(filesBelow(archive.tree).map((file) => join(archive.tree, file.slice(archive.tree.length))));
-  const target = join(archive.folder, 'restored');
-  const args = ['restore', '--target', target];
-  const calls = [...STEPS, 'symlinkat', 'fchmod', 'fchmodat', 'utimensat', 'fchown', 'fchownat'];
-  const steps = await countSteps(archive, args, calls);
-  for (const n of chosen(steps)) {
-    rmSync(target, { recursive: true });
-    const outcome = await archive.run(args, killedAt(calls, n));
-    expect([null, 0, 137], outcome.stderr).toContain(outcome.code);
-    expectSameTree(await archive.restore(target), archive.tree);
-    expectNoTemporaries(target, known);
-  }
-  archive.expectTidy();
-}, LIMIT);
+  },
+  LIMIT,
+);

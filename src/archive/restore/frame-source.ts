@@ -224,14 +224,17 @@ export class FrameSource {
   ): Promise<void> {
     const { pack, offset, length, frames } = extent;
     try {
-      const [cipher, bytes] = await Promise.all([
+      const [opening, reading] = await Promise.allSettled([
         this.cipher(pack),
         this.store.readRange(objectPath('packs', pack), offset, length, memory),
       ]);
+      // Both are over, whatever became of them: nothing writes to the memory any more when others get it.
+      if (opening.status === 'rejected') throw opening.reason;
+      if (reading.status === 'rejected') throw reading.reason;
       for (const frame of frames) {
         const start = task.frames[frame * FRAME_FIELDS + Frame.offset] - offset;
-        sealed[frame] = bytes.subarray(start, start + task.frames[frame * FRAME_FIELDS + Frame.length]);
-        ciphers[frame] = cipher;
+        sealed[frame] = reading.value.subarray(start, start + task.frames[frame * FRAME_FIELDS + Frame.length]);
+        ciphers[frame] = opening.value;
       }
     } catch (error) {
       if (!this.concernsThePack(error)) throw error;
