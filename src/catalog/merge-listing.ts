@@ -1,3 +1,4 @@
+import type { Entry } from '../format/entry.js';
 import { openSegment, type Segment } from '../format/segment.js';
 import { Aspect, aspectsOf } from './aspects.js';
 import { changedEntries, haveSameKeys } from './changed-entries.js';
@@ -133,7 +134,7 @@ export class Merger {
     const froms = decodeFroms(row, row.entries);
     const changed = changedEntries(before, segment);
     for (const { position, aspects } of changed) {
-      this.end(before, position, froms[position], aspects);
+      this.end(before.loneEntry(position, before.keyAt(position)), froms[position], aspects);
       froms[position] = merge.seq;
     }
     changes.changed += changed.length;
@@ -157,8 +158,8 @@ export class Merger {
       if (sameEntry(old.segment, old.index, segment, i)) {
         froms[i] = old.from;
       } else {
-        const aspects = aspectsOf(old.segment.loneEntry(old.index, key), segment.loneEntry(i, key));
-        this.end(old.segment, old.index, old.from, aspects);
+        const ended = old.segment.loneEntry(old.index, key);
+        this.end(ended, old.from, aspectsOf(ended, segment.loneEntry(i, key)));
         changes.changed++;
       }
       old.next();
@@ -169,18 +170,17 @@ export class Merger {
   }
 
   /** Ends the version of a path that is no longer there. */
-  private remove({ segment, index, from }: OldEntries): void {
-    this.end(segment!, index, from, Aspect.removed);
+  private remove({ segment, index, key, from }: OldEntries): void {
+    this.end(segment!.loneEntry(index, key), from, Aspect.removed);
     this.changes.removed++;
   }
 
   /** Ends a version; what comes in its place differs from it in these aspects. */
-  private end(segment: Segment, i: number, from: number, aspects: number): void {
+  private end(entry: Entry, from: number, aspects: number): void {
     const { previous, source } = this.merge;
     if (previous === undefined) return;
-    const key = segment.keyAt(i);
-    insertHistory(this.db, source, segment.loneEntry(i, key), from, previous.seq);
-    this.step?.add(key, aspects);
+    insertHistory(this.db, source, entry, from, previous.seq);
+    this.step?.add(entry.key, aspects);
   }
 }
 

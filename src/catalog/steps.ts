@@ -4,13 +4,7 @@ import { ByteReader, ByteWriter } from '../format/varint.js';
 import { type Db, hexBytes } from './database.js';
 import type { KeyRange } from './keys.js';
 
-/**
- * Steps: how a snapshot differs from the one before it, noted while its listing is merged, when that is known anyway.
- * A step is named by its two snapshots, whose names say what they hold, so it is never wrong; it goes with either. One
- * that is missing (something between the two was forgotten) is made of the intervals again: see queries/diff.ts.
- *
- * Its bytes: for each path, in key order, the key as in segments and a byte with the sum of its aspects.
- */
+/** A path that differs between two snapshots, and in what. */
 export interface Change {
   key: ByteString;
   /** A sum of aspects. */
@@ -20,7 +14,13 @@ export interface Change {
 /** Bytes of a step in one row. */
 const PART_BYTES = 64 * 1024;
 
-/** Writes a step down, in parts. */
+/**
+ * Steps: how a snapshot differs from the one before it, noted while its listing is merged, when that is known anyway.
+ * A step is named by its two snapshots, whose names say what they hold, so it is never wrong; it goes with either. One
+ * that is missing (something between the two was forgotten) is made of the intervals again: see queries/diff.ts.
+ *
+ * Its bytes: for each path, in key order, the key as in segments and a byte with the sum of its aspects.
+ */
 export class StepWriter {
   private readonly db: Db;
   private readonly before: Uint8Array;

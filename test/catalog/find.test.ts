@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import picomatch from 'picomatch';
 import { expect, test } from 'vitest';
 import { toDisplay } from '../../src/bytes.js';
-import type { Catalog, SnapshotRow, SourceId } from '../../src/catalog/index.js';
+import type { Catalog, SnapshotRow } from '../../src/catalog/index.js';
 import { compareKeys, nameOf, pathOf } from '../../src/catalog/keys.js';
 import { parsePattern } from '../../src/catalog/queries/pattern.js';
 import type { Entry } from '../../src/format/entry.js';
@@ -10,16 +10,12 @@ import {
   backUp,
   directory,
   file,
-  hexName,
+  lineage,
   openForTest,
   SegmentStore,
   snapshotInput,
   temporaryDirectory,
 } from './helpers.js';
-
-function lineage(catalog: Catalog): SourceId {
-  return catalog.snapshots.lineageFor('host', { name: hexName('snapshot 1'), seq: 1 }).source;
-}
 
 function found(catalog: Catalog, pattern: string, options: { snapshot?: SnapshotRow; all?: boolean } = {}): string[] {
   return [...catalog.query.find(pattern, { source: 'host', ...options })].map(({ key }) => pathOf(key));

@@ -27,6 +27,11 @@ export async function openForTest(dir: string, storeId = STORE): Promise<Catalog
   return outcome.catalog;
 }
 
+/** The lineage of `host` that a snapshot of snapshotInput belongs to. */
+export function lineage(catalog: Catalog, seq = 1): SourceId {
+  return catalog.snapshots.lineageFor('host', { name: hexName(`snapshot ${seq}`), seq }).source;
+}
+
 export function hexName(text: string, length = 64): string {
   return createHash('sha256').update(text).digest('hex').slice(0, length);
 }

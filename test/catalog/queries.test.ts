@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { openConnection } from '../../src/catalog/connection.js';
 import { catalogFiles } from '../../src/catalog/files.js';
-import { type Catalog, forgetSnapshots, type SourceId } from '../../src/catalog/index.js';
+import { forgetSnapshots } from '../../src/catalog/index.js';
 import { differences } from '../../src/catalog/queries/diff.js';
 import type { Entry } from '../../src/format/entry.js';
 import {
@@ -9,15 +9,12 @@ import {
   directory,
   file,
   hexName,
+  lineage,
   openForTest,
   SegmentStore,
   snapshotInput,
   temporaryDirectory,
 } from './helpers.js';
-
-function lineage(catalog: Catalog): SourceId {
-  return catalog.snapshots.lineageFor('host', { name: hexName('snapshot 1'), seq: 1 }).source;
-}
 
 const file4 = (i: number): string => `d\0f${String(i).padStart(4, '0')}`;
 

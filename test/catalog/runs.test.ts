@@ -2,20 +2,13 @@ import * as fs from 'node:fs';
 import { expect, test } from 'vitest';
 import { openConnection } from '../../src/catalog/connection.js';
 import { catalogFiles } from '../../src/catalog/files.js';
-import {
-  applyListing,
-  type Catalog,
-  dumpCatalog,
-  openCatalog,
-  resetSource,
-  type SourceId,
-} from '../../src/catalog/index.js';
+import { applyListing, type Catalog, dumpCatalog, openCatalog, resetSource } from '../../src/catalog/index.js';
 import { type Entry, EntryType } from '../../src/format/entry.js';
 import {
   backUp,
   directory,
   file,
-  hexName,
+  lineage,
   openForTest,
   SegmentStore,
   STORE,
@@ -30,10 +23,6 @@ function afterKill(catalog: Catalog, dir: string): void {
   fs.copyFileSync(from.database, to.database);
   fs.copyFileSync(`${from.database}-wal`, `${to.database}-wal`);
   fs.copyFileSync(from.lock, to.lock);
-}
-
-function lineage(catalog: Catalog, seq = 1): SourceId {
-  return catalog.snapshots.lineageFor('host', { name: hexName(`snapshot ${seq}`), seq }).source;
 }
 
 function countRows(dir: string): Record<string, number> {

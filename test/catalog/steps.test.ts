@@ -3,13 +3,7 @@ import { Aspect } from '../../src/catalog/aspects.js';
 import { openConnection } from '../../src/catalog/connection.js';
 import type { Db } from '../../src/catalog/database.js';
 import { catalogFiles } from '../../src/catalog/files.js';
-import {
-  type Catalog,
-  forgetSnapshots,
-  resetSource,
-  rewriteSnapshots,
-  type SourceId,
-} from '../../src/catalog/index.js';
+import { forgetSnapshots, resetSource, rewriteSnapshots } from '../../src/catalog/index.js';
 import { compareKeys } from '../../src/catalog/keys.js';
 import { changes } from '../../src/catalog/queries/diff.js';
 import type { Entry } from '../../src/format/entry.js';
@@ -18,6 +12,7 @@ import {
   directory,
   file,
   hexName,
+  lineage,
   openForTest,
   SegmentStore,
   snapshotInput,
@@ -25,10 +20,6 @@ import {
 } from './helpers.js';
 
 const store = new SegmentStore(15);
-
-function lineage(catalog: Catalog): SourceId {
-  return catalog.snapshots.lineageFor('host', { name: hexName('snapshot 1'), seq: 1 }).source;
-}
 
 /** The sequences that steps lie between. */
 function noted(db: Db): string[] {
