@@ -24,14 +24,17 @@ export function letHeapGrow(): void {
 }
 
 const mallopt = isLinux ? libc('mallopt', 'int', ['int', 'int']) : () => null;
+const M_TRIM_THRESHOLD = -1;
 const M_MMAP_THRESHOLD = -3;
 
 /**
  * Has glibc give the memory of large buffers back to the system when they are freed. It would raise the size from which
- * on it does so to 32 MiB by itself, and keep what is smaller. Other libraries (musl's) do so anyway.
+ * on it does so to 32 MiB by itself, and keep what is smaller. Other libraries (musl's) do so anyway. Of small ones some
+ * megabytes stay: given back each time, they would come again as pages that the kernel has to clear.
  */
 export function giveBuffersBack(): void {
   mallopt()?.(M_MMAP_THRESHOLD, 128 * 1024);
+  mallopt()?.(M_TRIM_THRESHOLD, 8 * 1024 * 1024);
 }
 
 /** Bytes of buffers that may become garbage before the young ones, and all of them, are collected. */
