@@ -1,7 +1,16 @@
 import { expect, test } from 'vitest';
 import { type Catalog, dumpCatalog, forgetSnapshots, lostBy, rewriteSnapshots } from '../../src/catalog/index.js';
 import { type Entry, EntryType } from '../../src/format/entry.js';
-import { backUp, file, hexName, openForTest, SegmentStore, snapshotInput, temporaryDirectory } from './helpers.js';
+import {
+  backUp,
+  file,
+  hexName,
+  lineage,
+  openForTest,
+  SegmentStore,
+  snapshotInput,
+  temporaryDirectory,
+} from './helpers.js';
 
 /** Contents of the one path `f` in snapshot 1, 2, … (0: not there), beside one that never changes. */
 type Course = number[];
@@ -16,7 +25,7 @@ async function take(dir: string, course: Course, store: SegmentStore, sequences?
   const catalog = await openForTest(dir);
   course.forEach((content, i) => {
     const seq = sequences?.[i] ?? i + 1;
-    const { source } = catalog.snapshots.lineageFor('host', { name: snapshotInput(seq).name, seq });
+    const source = lineage(catalog, seq);
     backUp(catalog, store, source, snapshotInput(seq), stateOf(content));
   });
   return catalog;
@@ -132,7 +141,7 @@ test('what would be lost is named with its times', async () => {
 test('many lost versions are read page by page', async () => {
   using place = temporaryDirectory();
   const catalog = await openForTest(place.dir);
-  const { source } = catalog.snapshots.lineageFor('host', { name: snapshotInput(1).name, seq: 1 });
+  const source = lineage(catalog);
   const store = new SegmentStore(63);
   const state = (content: (i: number) => number): Entry[] =>
     Array.from({ length: 1300 }, (_, i) => file(`f${i}`, content(i)));
@@ -227,7 +236,7 @@ test('a directory is purged with everything in it, its neighbours are not', asyn
   using place = temporaryDirectory();
   const store = new SegmentStore(3);
   const catalog = await openForTest(place.dir);
-  const { source } = catalog.snapshots.lineageFor('host', { name: snapshotInput(1).name, seq: 1 });
+  const source = lineage(catalog);
   const state = (content: number): Entry[] => [
     file('d', 0, { type: EntryType.dir, ids: new Uint8Array(0) }),
     ...Array.from({ length: 40 }, (_, i) => file(`d\0${i}`, content)),

@@ -29,7 +29,7 @@ export async function openForTest(dir: string, storeId = STORE): Promise<Catalog
 
 /** The lineage of `host` that a snapshot of snapshotInput belongs to. */
 export function lineage(catalog: Catalog, seq = 1): SourceId {
-  return catalog.snapshots.lineageFor('host', { name: hexName(`snapshot ${seq}`), seq }).source;
+  return catalog.snapshots.lineageFor('host', { name: snapshotInput(seq).name, seq }).source;
 }
 
 export function hexName(text: string, length = 64): string {

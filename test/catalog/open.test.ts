@@ -11,7 +11,7 @@ import { killNode, startNode } from '../support/child.js';
 import {
   backUp,
   file,
-  hexName,
+  lineage,
   openForTest,
   SegmentStore,
   STORE,
@@ -30,7 +30,7 @@ async function filled(dir: string, files = 400): Promise<void> {
 }
 
 function fill(catalog: Catalog, files: number, seq = 1): void {
-  const { source } = catalog.snapshots.lineageFor('host', { name: hexName(`snapshot ${seq}`), seq });
+  const source = lineage(catalog, seq);
   const entries = Array.from({ length: files }, (_, i) => file(`d\0file-${i}`, seq + (i % 5)));
   backUp(catalog, new SegmentStore(15), source, snapshotInput(seq), entries);
 }

@@ -63,7 +63,7 @@ test('snapshots of two lineages are compared side by side', async () => {
   using place = temporaryDirectory();
   const catalog = await openForTest(place.dir);
   const store = new SegmentStore(1);
-  const one = catalog.snapshots.lineageFor('host', { name: hexName('snapshot 1'), seq: 1 }).source;
+  const one = lineage(catalog);
   const two = catalog.snapshots.lineageFor('other', { name: hexName('o'), seq: 1 }).source;
   backUp(catalog, store, one, snapshotInput(1), [file('a', 1), file('b', 1), file('c', 1)]);
   backUp(catalog, store, two, snapshotInput(1, { name: hexName('o') }), [file('a', 1), file('b', 2), file('d', 1)]);

@@ -8,7 +8,16 @@ import {
   type SnapshotInput,
   type SourceId,
 } from '../../src/catalog/index.js';
-import { backUp, file, hexName, openForTest, SegmentStore, snapshotInput, temporaryDirectory } from './helpers.js';
+import {
+  backUp,
+  file,
+  hexName,
+  lineage,
+  openForTest,
+  SegmentStore,
+  snapshotInput,
+  temporaryDirectory,
+} from './helpers.js';
 
 const CATALOG = '11'.repeat(16);
 
@@ -109,7 +118,7 @@ test('the latest is the newest by time of what counts', async () => {
   using place = temporaryDirectory();
   const catalog = await openForTest(place.dir);
   const store = new SegmentStore(1);
-  const { source } = catalog.snapshots.lineageFor('host', { name: hexName('snapshot 1'), seq: 1 });
+  const source = lineage(catalog);
   for (const seq of [1, 2, 3]) backUp(catalog, store, source, snapshotInput(seq), [file('a', seq)]);
   catalog.snapshots.add(source, snapshotInput(4, { time: 10n ** 19n / 2n }), 'foreign');
   catalog.snapshots.add(source, snapshotInput(5, { time: 10n ** 19n / 2n }), 'live');
