@@ -33,7 +33,7 @@ async function bundle(entry, options) {
     resolve: { mainFields: ['module', 'main'] },
     tsconfig: false,
     // What brings native code, or files of its own that it looks for.
-    external: [/^(better-sqlite3|zstd-napi|koffi|piscina)(\/|$)/],
+    external: [/^(@napi-rs\/blake-hash|better-sqlite3|zstd-napi|koffi|piscina)(\/|$)/],
   });
   const { output } = await build.write({ dir: dist, format: 'esm', entryFileNames: '[name].js', ...options });
   await build.close();

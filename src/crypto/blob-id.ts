@@ -1,6 +1,6 @@
 import type { BlobKind, Keyring } from './keyring.js';
 
-/** Bytes of a blob id: HMAC-SHA-256 cut to 192 bits. */
+/** Bytes of a blob id: keyed BLAKE3 cut to 192 bits. */
 export const BLOB_ID_LENGTH = 24;
 
 /** Writes the 24-byte id of the blob data[start, end) to `out` from `at` on. */

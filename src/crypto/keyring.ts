@@ -65,7 +65,7 @@ export class Keyring {
     return toHex(this.storeId);
   }
 
-  /** HMAC key of a kind of blob ids, 32 bytes. */
+  /** BLAKE3 key of a kind of blob ids, 32 bytes. */
   idKey(kind: BlobKind): Uint8Array {
     if (kind === 'data') return this.shared.dataId;
     return kind === 'listing' ? this.shared.listingId : this.shared.chunkListId;

@@ -1,8 +1,8 @@
 import { gcm } from '@noble/ciphers/aes.js';
 import { ed25519, x25519 } from '@noble/curves/ed25519.js';
 import { argon2idAsync } from '@noble/hashes/argon2.js';
+import { blake3 } from '@noble/hashes/blake3.js';
 import { hkdf } from '@noble/hashes/hkdf.js';
-import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { SealError } from './errors.js';
 import { isZero } from './octets.js';
@@ -14,7 +14,7 @@ export const noble: Primitives = {
   hkdfSha256: (secret, salt, info, length) => hkdf(sha256, secret, salt, info, length),
 
   macFunction(key) {
-    const keyed = hmac.create(sha256, key);
+    const keyed = blake3.create({ key });
     return (data, start, end, out, at, length) => {
       const mac = keyed.clone().update(data.subarray(start, end)).digest();
       out.set(mac.subarray(0, length), at);

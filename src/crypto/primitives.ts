@@ -7,7 +7,7 @@ export interface Primitives {
   sha256(data: Uint8Array): Uint8Array;
   /** HKDF with SHA-256 (RFC 5869), extract and expand; up to 8,160 bytes. */
   hkdfSha256(secret: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array;
-  /** HMAC-SHA-256 under one key, made for many calls. */
+  /** BLAKE3 in its keyed mode (specification 2.3) under one key of 32 bytes, made for many calls. */
   macFunction(key: Uint8Array): MacFunction;
   /**
    * AES-256-GCM: writes ciphertext and 16-byte tag to `out` from `at` on, and returns how many bytes that was
@@ -45,7 +45,7 @@ export interface Primitives {
   randomBytes(length: number): Uint8Array;
 }
 
-/** Writes HMAC-SHA-256 of data[start, end), cut to its first `length` (at most 32) bytes, to `out` from `at` on. */
+/** Writes the keyed hash of data[start, end), cut to its first `length` (at most 32) bytes, to `out` from `at` on. */
 export type MacFunction = (
   data: Uint8Array,
   start: number,

@@ -15,7 +15,7 @@ export const GEAR_BYTES = 2048;
 
 /** What every role holds: enough to recognise blobs, cut as others cut, read indexes, and seal to the store. */
 export interface SharedKeys {
-  /** HMAC keys of the three kinds of blob ids. */
+  /** BLAKE3 keys of the three kinds of blob ids. */
   readonly dataId: Uint8Array;
   readonly listingId: Uint8Array;
   readonly chunkListId: Uint8Array;

@@ -1,7 +1,7 @@
 import { gcm } from '@noble/ciphers/aes.js';
 import { ed25519, x25519 } from '@noble/curves/ed25519.js';
+import { blake3 } from '@noble/hashes/blake3.js';
 import { hkdf } from '@noble/hashes/hkdf.js';
-import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { hex, join, utf8 } from './bytes.js';
 import { damaged } from './errors.js';
@@ -142,6 +142,6 @@ function verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Arra
 
 /** Makes the function that tells a blob's id. */
 export function blobIdOf(keys: Keys, kind: BlobKind): (blob: Uint8Array) => Uint8Array {
-  const keyed = hmac.create(sha256, keys.ids[kind]);
-  return (blob) => keyed.clone().update(blob).digest().subarray(0, ID_LENGTH);
+  const key = keys.ids[kind];
+  return (blob) => blake3(blob, { key, dkLen: ID_LENGTH });
 }

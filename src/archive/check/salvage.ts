@@ -121,7 +121,7 @@ export class Salvage {
     if (wreck.all === undefined) return undefined;
     try {
       const cipher = openSeal(this.shop.keyring, header, ObjectKind.pack, ObjectKind.metaPack);
-      return decodeDirectory(readDirectory(wreck.all, cipher));
+      return decodeDirectory(readDirectory(wreck.all, cipher).directory);
     } catch (error) {
       if (error instanceof FormatError) return undefined;
       throw error;
