@@ -19,18 +19,6 @@ async function run(ingester: Ingester, task: IngestTask): Promise<IngestResult> 
     case 'range':
       return ingester.range(task);
     case 'flush':
-      arrive(task.barrier, task.workers);
       return ingester.flush();
-  }
-}
-
-/** Waits until every worker has come here, so that none can take two flush tasks. */
-function arrive(barrier: SharedArrayBuffer, workers: number): void {
-  const arrived = new Int32Array(barrier);
-  let count = Atomics.add(arrived, 0, 1) + 1;
-  Atomics.notify(arrived, 0);
-  while (count < workers) {
-    Atomics.wait(arrived, 0, count);
-    count = Atomics.load(arrived, 0);
   }
 }

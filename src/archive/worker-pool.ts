@@ -1,6 +1,6 @@
 import type * as piscinaPackage from 'piscina';
+import { lazily } from '../lazily.js';
 import { giveBuffersBack, keepHeapsSmall } from '../platform/index.js';
-import { lazily } from '../platform/lazily.js';
 import { carriedError } from './worker-errors.js';
 import { workerFile } from './worker-file.js';
 

@@ -12,7 +12,7 @@ import {
   verify,
 } from 'node:crypto';
 import type Blake from '@napi-rs/blake-hash';
-import { lazily } from '../platform/lazily.js';
+import { lazily } from '../lazily.js';
 import { SealError } from './errors.js';
 import { isZero } from './octets.js';
 import { type MacFunction, type Primitives, TAG_LENGTH } from './primitives.js';

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import type FastGlob from 'fast-glob';
 import type picomatch from 'picomatch';
 import { type ByteString, fromBytes, toBytes } from '../bytes.js';
-import { lazily } from '../platform/lazily.js';
+import { lazily } from '../lazily.js';
 
 const fastGlob = lazily<typeof FastGlob>('fast-glob');
 const matcher = lazily<typeof picomatch>('picomatch');

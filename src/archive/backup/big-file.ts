@@ -5,8 +5,12 @@ import { type CutResult, ReadStatus, Stat } from '../ingest/messages.js';
 import { type FileRead, fileRead } from './file-read.js';
 import type { Ingest } from './ingest.js';
 
-/** A worker cuts this much at a time; what it finds is stored by all while it cuts on. */
-const CUT_STRETCH = 128 * 1024 * 1024;
+/**
+ * A worker cuts this much at a time; what it finds is stored by all while it cuts on. The first stretches are shorter, since
+ * the others have nothing to do before the first is cut.
+ */
+const FIRST_STRETCH = 16 * 1024 * 1024;
+const LONGEST_STRETCH = 128 * 1024 * 1024;
 
 /** Bytes that one worker stores at a time. */
 const RANGE = 16 * 1024 * 1024;
@@ -59,8 +63,8 @@ class BigFileReader {
   async run(): Promise<void> {
     const { ingest, path } = this;
     let offset = 0;
-    for (;;) {
-      const cut = await ingest.cut({ kind: 'cut', path, offset, length: CUT_STRETCH, chunkClass: this.chunkClass });
+    for (let length = FIRST_STRETCH; ; length = Math.min(2 * length, LONGEST_STRETCH)) {
+      const cut = await ingest.cut({ kind: 'cut', path, offset, length, chunkClass: this.chunkClass });
       this.first ??= cut;
       this.last = cut;
       if (cut.status !== ReadStatus.ok) break;

@@ -8,6 +8,8 @@ import type { Ingest } from './ingest.js';
 /** Files are handed to workers in batches of about so many bytes or files. */
 const BATCH_BYTES = 8 * 1024 * 1024;
 const BATCH_FILES = 512;
+/** As long as the workers have nothing to do, they get so many at once. */
+const SMALL_BATCH = 1 / 8;
 
 /** Batches under way per worker: one being read, the next waiting, one coming in. */
 const BATCHES_PER_WORKER = 3;
@@ -60,7 +62,8 @@ export class ReadQueue {
     }
     this.batch.push({ path, chunkClass: chunkClass ?? CLASS_UNKNOWN, done });
     this.batchBytes += size;
-    if (this.batchBytes >= BATCH_BYTES || this.batch.length >= BATCH_FILES) this.send();
+    const share = this.underWay.size === 0 ? SMALL_BATCH : 1;
+    if (this.batchBytes >= BATCH_BYTES * share || this.batch.length >= BATCH_FILES * share) this.send();
   }
 
   /** Waits until some batch has come back; throws when one failed. */

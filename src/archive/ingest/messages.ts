@@ -91,12 +91,9 @@ export interface RangeTask {
   levels: SharedArrayBuffer[];
 }
 
-/** Gives up the open frames and packs. Every worker must get exactly one, so each waits until all have one. */
+/** Gives up the open frames and packs. */
 export interface FlushTask {
   kind: 'flush';
-  /** One 32-bit counter of workers that have arrived. */
-  barrier: SharedArrayBuffer;
-  workers: number;
 }
 
 export type IngestTask = FilesTask | CutTask | RangeTask | FlushTask;

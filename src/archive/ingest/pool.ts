@@ -6,8 +6,9 @@ import type {
   FilesResult,
   FilesTask,
   FlushResult,
-  FlushTask,
+  IngestResult,
   IngestSetup,
+  IngestTask,
   RangeResult,
   RangeTask,
 } from './messages.js';
@@ -17,41 +18,95 @@ export function workerCount(configured?: number): number {
   return configured ?? Math.max(2, Math.floor(availableParallelism() / 2));
 }
 
-/** The ingest workers, as seen from the main thread. */
+/**
+ * Tasks that wait, per worker, before one more is started. A start takes more processor time than two tasks of a run that
+ * has little to store.
+ */
+const WAITING_PER_WORKER = 2;
+
+interface Worker {
+  thread: ThreadPool;
+  busy: boolean;
+}
+
+interface Job {
+  task: IngestTask;
+  transfer?: ArrayBuffer[];
+  resolve: (result: IngestResult) => void;
+  reject: (error: unknown) => void;
+}
+
+/** The ingest workers, as seen from the main thread: as many as there is work for. */
 export class IngestPool {
+  /** How many there may be. */
   readonly workers: number;
-  private readonly threads: ThreadPool;
+  private readonly setup: IngestSetup;
+  private readonly started: Worker[] = [];
+  private readonly waiting: Job[] = [];
 
   constructor(setup: IngestSetup, workers: number) {
+    this.setup = setup;
     this.workers = workers;
-    this.threads = startThreads('ingest', { threads: workers, heapMb: 256 });
-    this.threads.setUp(setup);
+    this.start();
   }
 
   /** Has some files read whole. */
   files(task: FilesTask): Promise<FilesResult> {
-    return this.threads.run(task, [task.paths.buffer as ArrayBuffer]) as Promise<FilesResult>;
+    return this.queue(task, [task.paths.buffer as ArrayBuffer]) as Promise<FilesResult>;
   }
 
-  /** Has a stretch of a big file cut. */
+  /** Has a stretch of a big file cut, before all that waits: what follows from it keeps the other workers busy. */
   cut(task: CutTask): Promise<CutResult> {
-    return this.threads.run(task) as Promise<CutResult>;
+    while (this.started.length < this.workers) this.start();
+    return this.queue(task) as Promise<CutResult>;
   }
 
   /** Has a stretch of a big file stored. */
   range(task: RangeTask): Promise<RangeResult> {
-    return this.threads.run(task) as Promise<RangeResult>;
+    return this.queue(task) as Promise<RangeResult>;
   }
 
   /** Has every worker store what it holds. No other task may be under way. */
   flush(): Promise<FlushResult[]> {
-    const barrier = new SharedArrayBuffer(4);
-    const task: FlushTask = { kind: 'flush', barrier, workers: this.workers };
-    return Promise.all(Array.from({ length: this.workers }, () => this.threads.run(task) as Promise<FlushResult>));
+    return Promise.all(this.started.map(({ thread }) => thread.run({ kind: 'flush' }) as Promise<FlushResult>));
   }
 
   /** Ends the workers, finished or not. */
-  close(): Promise<void> {
-    return this.threads.close();
+  async close(): Promise<void> {
+    await Promise.all(this.started.map(({ thread }) => thread.close()));
+  }
+
+  private start(): void {
+    const thread = startThreads('ingest', { threads: 1, heapMb: 256 });
+    thread.setUp(this.setup);
+    this.started.push({ thread, busy: false });
+  }
+
+  private queue(task: IngestTask, transfer?: ArrayBuffer[]): Promise<IngestResult> {
+    return new Promise((resolve, reject) => {
+      const job = { task, transfer, resolve, reject };
+      if (task.kind === 'cut') this.waiting.unshift(job);
+      else this.waiting.push(job);
+      this.handOut();
+    });
+  }
+
+  private handOut(): void {
+    const { waiting, started, workers } = this;
+    for (const worker of started) if (!worker.busy && waiting.length > 0) void this.give(worker, waiting.shift()!);
+    if (waiting.length < WAITING_PER_WORKER * started.length || started.length === workers) return;
+    this.start();
+    this.handOut();
+  }
+
+  private async give(worker: Worker, { task, transfer, resolve, reject }: Job): Promise<void> {
+    worker.busy = true;
+    try {
+      resolve((await worker.thread.run(task, transfer)) as IngestResult);
+    } catch (error) {
+      reject(error);
+    }
+    worker.busy = false;
+    this.handOut();
   }
 }

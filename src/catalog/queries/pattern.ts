@@ -1,6 +1,6 @@
 import type Picomatch from 'picomatch';
 import { type ByteString, fromDisplay, toDisplay } from '../../bytes.js';
-import { lazily } from '../../platform/lazily.js';
+import { lazily } from '../../lazily.js';
 import { ALL_KEYS, atOrBelow, justAbove, type KeyRange, keyText, nameOf, pathOf } from '../keys.js';
 
 const picomatch = lazily<typeof Picomatch>('picomatch');
