@@ -34,11 +34,11 @@ const M_MMAP_THRESHOLD = -3;
  */
 export function giveBuffersBack(): void {
   mallopt()?.(M_MMAP_THRESHOLD, 128 * 1024);
-  mallopt()?.(M_TRIM_THRESHOLD, 8 * 1024 * 1024);
+  mallopt()?.(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
 }
 
 /** Bytes of buffers that may become garbage before the young ones, and all of them, are collected. */
-const YOUNG_GARBAGE = 8 * 1024 * 1024;
+const YOUNG_GARBAGE = 4 * 1024 * 1024;
 const MOST_GARBAGE = 128 * 1024 * 1024;
 let young = 0;
 let garbage = 0;

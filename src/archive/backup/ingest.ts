@@ -49,6 +49,7 @@ export class Ingest {
   private readonly blobs: BlobIndex;
   private readonly origin: PackOrigin;
   private readonly pool: IngestPool;
+  private ended: Promise<void> | undefined;
   private readonly metaFrames: FrameBuilder;
   private readonly hashers = new Map<BlobKind, ReturnType<typeof blobHasher>>();
   private readonly claim: Claim = { number: 0, isNew: false };
@@ -154,12 +155,11 @@ export class Ingest {
     return this.blobs.has(id, at);
   }
 
-  /**
-   * Makes all file data durable.
-   * @throws when a blob was claimed that no durable pack holds
-   */
+  /** Makes all file data durable, and ends the workers: what is left to do is the main thread's, which gets their memory. */
   async finishData(): Promise<void> {
     const results = await this.pool.flush();
+    this.ended = this.pool.close();
+    this.ended.catch(() => undefined); // told by close()
     for (const { packs } of results) this.noteDurable(packs);
     // What the workers had left over goes into one pack together.
     let pack: PackWriter | undefined;
@@ -171,7 +171,10 @@ export class Ingest {
     if (pack !== undefined) this.noteDurable([await pack.finish()]);
   }
 
-  /** Makes all metadata durable and names every pack of the run in an index. Data must be durable by then. */
+  /**
+   * Makes all metadata durable and names every pack of the run in an index. Data must be durable by then.
+   * @throws when a blob was claimed that no durable pack holds
+   */
   async finishMetadata(): Promise<void> {
     this.metaFrames.flush();
     if (this.metaPack !== undefined) this.metaFinishing.push(this.metaPack.finish());
@@ -186,7 +189,8 @@ export class Ingest {
 
   /** Ends the workers. Packs that are not finished vanish. */
   async close(): Promise<void> {
-    await this.pool.close();
+    this.ended ??= this.pool.close();
+    await this.ended;
     this.metaPack?.abandon();
     this.metaPack = undefined;
     this.blobs.close();

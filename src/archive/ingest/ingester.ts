@@ -36,7 +36,7 @@ import { type FinishedPack, type FramePayload, type PackOrigin, PackWriter } fro
 import { Throttle } from './throttle.js';
 
 /** Packs smaller than this are not finished at the end of a run but merged with those of the other workers. */
-const STANDS_ALONE = 8 * 1024 * 1024;
+const STANDS_ALONE = 4 * 1024 * 1024;
 
 /** Files from this size on are sampled for their class; smaller ones are cut small. */
 const SAMPLED_FROM = 256 * 1024;

@@ -118,7 +118,7 @@ export class PackWriter {
   /** Gives the pack up and hands back its frames, still compressed, so that another pack can take them. */
   dissolve(): FramePayload[] {
     const payloads = this.frames.map((frame, i) => {
-      const sealed = new Uint8Array(frame.length);
+      const sealed = sealedFrame.room(frame.length);
       fs.readSync(this.fd, sealed, 0, frame.length, frame.offset);
       return { data: this.cipher.open(i, sealed), raw: frame.raw, ids: this.ids[i], lengths: this.lengths[i] };
     });

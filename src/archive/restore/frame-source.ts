@@ -9,14 +9,14 @@ import { Scratch } from '../scratch.js';
 import { type ExtractTask, FRAME_FIELDS, Frame } from './messages.js';
 
 /** Frames of one pack that are read together: at most so many bytes, over gaps of at most so many. */
-const EXTENT = 4 * 1024 * 1024;
+const EXTENT = 2 * 1024 * 1024;
 const GAP = 128 * 1024;
 /** Memory that is kept for what is read and opened next: of so many pieces, and so many bytes for frames. */
-const FREE_EXTENTS = 4;
-const FREE_BYTES = 8 * 1024 * 1024;
+const FREE_EXTENTS = 2;
+const FREE_BYTES = 4 * 1024 * 1024;
 
 /** Bytes of opened frames that are kept, since other units of the same or the next tasks may need them too. */
-export const CACHE_BYTES = 8 * 1024 * 1024;
+export const CACHE_BYTES = 6 * 1024 * 1024;
 const CIPHERS = 256;
 
 /** A frame that cannot be had. */

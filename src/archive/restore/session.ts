@@ -80,7 +80,7 @@ interface Window {
 const SMALL = 1024 * 1024;
 
 /** A window is closed at so many bytes or entries; the first one early, so that the workers have something to do. */
-const WINDOW_BYTES = 96 * 1024 * 1024;
+const WINDOW_BYTES = 48 * 1024 * 1024;
 const FIRST_WINDOW_BYTES = 12 * 1024 * 1024;
 const WINDOW_ENTRIES = 8192;
 
