@@ -4,6 +4,7 @@ import type { Keyring } from '../crypto/keyring.js';
 import { ExitCode, FormatError, UserError } from '../errors.js';
 import type { ListingRoot } from '../format/listing.js';
 import type { StoreRecord } from '../format/record.js';
+import { decodeSegment } from '../format/segment.js';
 import { openSnapshot, openSnapshotHeader, type SnapshotBody, type SnapshotHeader } from '../format/snapshot.js';
 import { type NamedRecord, Trust } from '../format/trust.js';
 import { type ListedObject, StoreError } from '../store/index.js';
@@ -260,7 +261,6 @@ async function addSnapshots(
 }
 
 async function mergeKept(catalog: Catalog, reader: BlobReader, name: string, listing: ListingRoot): Promise<void> {
-  const { decodeSegment } = await import('../format/segment.js');
   const entries = [];
   for await (const child of listingSegments(listing, reader)) {
     const segment = decodeSegment(await reader.read('listing', child.id));

@@ -8,7 +8,7 @@ import { expandPath, expandUrl, isUrl, pathOf, type Surroundings, surroundings }
 import { isPlainConfig } from './plain.js';
 import { parsePolicy } from './policy.js';
 import type { RawConfig } from './schema.js';
-import { parseSize } from './size.js';
+import { parseLimit } from './size.js';
 import type { Config, S3Options, SftpOptions, StoreLocation, Target } from './types.js';
 
 const day = 86_400_000;
@@ -107,10 +107,7 @@ function complete(raw: RawConfig, file: string, around: Surroundings): Config {
 }
 
 function sizeOf(raw: string | number | undefined, where: string): number | undefined {
-  const size = typeof raw === 'string' ? parseSize(raw, where) : raw;
-  if (size === 0)
-    throw new UserError(ExitCode.usage, `${where}: expected more than 0 bytes; leave the key out for no limit`);
-  return size;
+  return raw === undefined ? undefined : parseLimit(raw, where);
 }
 
 function s3Of(raw: RawConfig['s3']): S3Options {

@@ -21,6 +21,14 @@ export function parseSize(text: string, where: string): number {
   return bytes;
 }
 
+/** A limit in bytes: a size that is not 0. @throws UserError (usage) */
+export function parseLimit(raw: string | number, where: string): number {
+  const size = typeof raw === 'string' ? parseSize(raw, where) : raw;
+  if (size === 0)
+    throw new UserError(ExitCode.usage, `${where}: expected more than 0 bytes; leave it out for no limit`);
+  return size;
+}
+
 /** Parses a share such as `5%` or `12.5%` into 0..1. @throws UserError (usage) */
 export function parseShare(text: string, where: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*%$/.exec(text.trim());

@@ -60,7 +60,7 @@ export class Ingest {
   private durableBlobs = 0;
 
   constructor(repository: Repository) {
-    const { store, keyring, catalog, config } = repository;
+    const { store, keyring, catalog, config, context } = repository;
     this.repository = repository;
     this.store = store;
     this.keyring = keyring;
@@ -77,7 +77,7 @@ export class Ingest {
       this.metaPack = undefined;
     });
     const workers = workerCount(config.workers);
-    this.pool = new IngestPool(this.setup(level, workers), workers);
+    this.pool = new IngestPool(this.setup(level), workers, config, context.signal);
   }
 
   /** How many workers read. */
@@ -128,7 +128,6 @@ export class Ingest {
       claims: this.blobs.claims,
       chunkers: [storeConfig.chunkers[0], storeConfig.chunkers[1]],
       level: compressionLevel(this.repository.config.compression),
-      limitRead: 0,
     });
     const { ids, sizes, bytesNew, packs } = await ingester.run(stream);
     await this.settle(packs);
@@ -196,7 +195,7 @@ export class Ingest {
     this.blobs.close();
   }
 
-  private setup(level: number, workers: number): IngestSetup {
+  private setup(level: number): IngestSetup {
     const { config, storeConfig } = this.repository;
     return {
       storeUrl: config.store.url,
@@ -207,7 +206,6 @@ export class Ingest {
       knownIds: this.blobs.file,
       chunkers: [storeConfig.chunkers[0], storeConfig.chunkers[1]],
       level,
-      limitRead: config.limitRead === undefined ? 0 : config.limitRead / workers,
     };
   }
 

@@ -33,7 +33,6 @@ import {
   Stat,
 } from './messages.js';
 import { type FinishedPack, type FramePayload, type PackOrigin, PackWriter } from './pack-writer.js';
-import { Throttle } from './throttle.js';
 
 /** Packs smaller than this are not finished at the end of a run but merged with those of the other workers. */
 const STANDS_ALONE = 4 * 1024 * 1024;
@@ -57,8 +56,6 @@ export interface IngestParts {
   chunkers: [ChunkerParams, ChunkerParams];
   /** zstd level; 0 stores raw. */
   level: number;
-  /** Bytes read per second; 0 for no limit. */
-  limitRead: number;
 }
 
 /**
@@ -76,7 +73,6 @@ export class Ingester {
   private readonly sampler = new Compressor(1);
   private readonly stat = new StatBuffer();
   private readonly statAfter = new StatBuffer();
-  private readonly throttle: Throttle;
   private readonly claim: Claim = { number: 0, isNew: false };
   private pack: PackWriter | undefined;
   private readonly finishing = new Set<Promise<void>>();
@@ -96,7 +92,6 @@ export class Ingester {
     const emit = (frame: FramePayload): void => this.store(frame);
     const compressor = parts.level === 0 ? undefined : new Compressor(parts.level);
     this.frames = [new FrameBuilder(compressor, emit), new FrameBuilder(undefined, emit)];
-    this.throttle = new Throttle(parts.limitRead);
   }
 
   /** Reads some files and stores what is new of them. */
@@ -121,7 +116,6 @@ export class Ingester {
       const path = fromBytes(task.paths.subarray(at + 4, at + 4 + length));
       at += 4 + length;
       ids.push(this.file(path, task.classes[i], i, result));
-      await this.throttle.pause();
     }
     result.ids = Buffer.concat(ids);
     await this.settle(result);
@@ -332,7 +326,6 @@ export class Ingester {
         const want = Math.min(buffer.length - end, to - position);
         const got = want === 0 ? 0 : readSync(fd, buffer, end, want, position);
         this.bytesRead += got;
-        this.throttle.count(got);
         end += got;
         position += got;
         // A short read at the size that was seen is the end; a file that grows meanwhile is noticed by its times.
@@ -365,7 +358,6 @@ export class Ingester {
           got += n;
         }
         this.bytesRead += length;
-        this.throttle.count(length);
         this.addChunk(buffer, 0, length, task.chunkClass);
         position += length;
       }

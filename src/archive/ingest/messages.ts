@@ -18,8 +18,6 @@ export interface IngestSetup {
   chunkers: [ChunkerParams, ChunkerParams];
   /** zstd level; 0 stores raw. */
   level: number;
-  /** Bytes per second that this worker may read; 0 for no limit. */
-  limitRead: number;
 }
 
 /** How reading a file went. The numbers are used in the stats column. */

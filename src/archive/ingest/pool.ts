@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import type { Config } from '../../config/types.js';
 import { startThreads, type ThreadPool } from '../worker-pool.js';
 import type {
   CutResult,
@@ -12,6 +13,7 @@ import type {
   RangeResult,
   RangeTask,
 } from './messages.js';
+import { Throttle } from './throttle.js';
 
 /** How many workers to use: half the logical cores, at least 2, unless the config says. */
 export function workerCount(configured?: number): number {
@@ -36,17 +38,33 @@ interface Job {
   reject: (error: unknown) => void;
 }
 
-/** The ingest workers, as seen from the main thread: as many as there is work for. */
+/**
+ * The ingest workers, as seen from the main thread: as many as there is work for, and no more work than the limits allow.
+ * A limit holds on average: a task is done without pauses.
+ */
 export class IngestPool {
   /** How many there may be. */
   readonly workers: number;
   private readonly setup: IngestSetup;
   private readonly started: Worker[] = [];
   private readonly waiting: Job[] = [];
+  private readonly reading: Throttle;
+  private readonly writing: Throttle;
+  private readonly ending = new AbortController();
+  /** Ends pauses. */
+  private readonly signal: AbortSignal;
 
-  constructor(setup: IngestSetup, workers: number) {
+  constructor(
+    setup: IngestSetup,
+    workers: number,
+    limits: Pick<Config, 'limitRead' | 'limitUpload'>,
+    signal: AbortSignal,
+  ) {
     this.setup = setup;
     this.workers = workers;
+    this.reading = new Throttle(limits.limitRead);
+    this.writing = new Throttle(limits.limitUpload);
+    this.signal = AbortSignal.any([signal, this.ending.signal]);
     this.start();
   }
 
@@ -73,6 +91,7 @@ export class IngestPool {
 
   /** Ends the workers, finished or not. */
   async close(): Promise<void> {
+    this.ending.abort();
     await Promise.all(this.started.map(({ thread }) => thread.close()));
   }
 
@@ -102,11 +121,20 @@ export class IngestPool {
   private async give(worker: Worker, { task, transfer, resolve, reject }: Job): Promise<void> {
     worker.busy = true;
     try {
-      resolve((await worker.thread.run(task, transfer)) as IngestResult);
+      await this.reading.pause(this.signal);
+      await this.writing.pause(this.signal);
+      const result = (await worker.thread.run(task, transfer)) as IngestResult;
+      this.count(result);
+      resolve(result);
     } catch (error) {
       reject(error);
     }
     worker.busy = false;
     this.handOut();
+  }
+
+  private count(result: IngestResult): void {
+    if ('bytesRead' in result) this.reading.count(result.bytesRead);
+    if ('packs' in result) for (const { size } of result.packs) this.writing.count(size);
   }
 }

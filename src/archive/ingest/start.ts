@@ -15,6 +15,5 @@ export async function startIngester(setup: IngestSetup): Promise<Ingester> {
     claims: new ClaimTable(setup.claims, knownIdReader(setup.knownIds)),
     chunkers: setup.chunkers,
     level: setup.level,
-    limitRead: setup.limitRead,
   });
 }

@@ -3,6 +3,8 @@ import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import type { BackupOptions, BackupResult } from '../../archive/types.js';
 import type { ByteString } from '../../bytes.js';
+import { parseLimit } from '../../config/size.js';
+import type { Config } from '../../config/types.js';
 import { ExitCode, UserError } from '../../errors.js';
 import { counted, humanBytes, humanDuration } from '../../report/human.js';
 import { parseRfc3339 } from '../../report/time.js';
@@ -27,6 +29,8 @@ interface Flags {
   filesFrom?: string;
   stdin?: boolean;
   name?: string;
+  limitRead?: string;
+  limitUpload?: string;
 }
 
 export function define(command: Command, run: Run): void {
@@ -44,15 +48,18 @@ export function define(command: Command, run: Run): void {
     .option('--files-from <file>', 'save the paths in this file, one a line (- for stdin)')
     .option('--stdin', 'save standard input as the file --name')
     .option('--name <path>', 'the path that --stdin is saved as')
+    .option('--limit-read <size>', 'read at most so many bytes per second, such as 20MiB')
+    .option('--limit-upload <size>', 'write at most so many bytes per second to the store')
     .action((roots: string[], flags: Flags) =>
       run(async (session) => {
         const options = await optionsOf(roots, flags, session);
         const context = await session.context({ yes: flags.yes, dryRun: flags.dryRun });
+        const config = withLimits(context.config, flags);
         const backup = await session.verb('backup');
-        const result = await backup(context, {
-          ...options,
-          hardRemove: options.hardRemove || context.config.hardRemove,
-        });
+        const result = await backup(
+          { ...context, config },
+          { ...options, hardRemove: options.hardRemove || config.hardRemove },
+        );
         const { unreadable, changed_while_read } = result.files;
         const flawed = result.errors.length + result.silent_changes.length + unreadable + changed_while_read;
         session.mark(ExitCode.attention, flawed > 0);
@@ -66,6 +73,14 @@ export function define(command: Command, run: Run): void {
     ['backup ~/Documents/thesis', 'only what lies there'],
     ['backup --stdin --name /db/dump.sql < dump.sql', 'what a program prints'],
   );
+}
+
+function withLimits(config: Config, { limitRead, limitUpload }: Flags): Config {
+  return {
+    ...config,
+    ...(limitRead !== undefined && { limitRead: parseLimit(limitRead, '--limit-read') }),
+    ...(limitUpload !== undefined && { limitUpload: parseLimit(limitUpload, '--limit-upload') }),
+  };
 }
 
 async function optionsOf(roots: string[], flags: Flags, session: Session): Promise<BackupOptions> {
