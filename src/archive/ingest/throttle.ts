@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** A timer counts in 31 bits. */
+const LONGEST_WAIT = 3600_000;
+
 /** Keeps a rate: counts bytes and pauses when they come faster than allowed. */
 export class Throttle {
   private readonly bytesPerSecond: number | undefined;
@@ -24,6 +27,6 @@ export class Throttle {
   }
 
   private wait(): number {
-    return Math.ceil(this.readyAt - performance.now());
+    return Math.min(Math.ceil(this.readyAt - performance.now()), LONGEST_WAIT);
   }
 }
