@@ -109,7 +109,7 @@ function macFunction(key: Uint8Array): MacFunction {
   const digest = Buffer.alloc(32);
   return (data, start, end, out, at, length) => {
     hasher.reset();
-    hasher.update(data.subarray(start, end));
+    hasher.update(Buffer.from(data.buffer, data.byteOffset + start, end - start));
     // As text: a Buffer made by native code costs a microsecond and a finalizer.
     digest.write(hasher.digest(), 'hex');
     for (let i = 0; i < length; i++) out[at + i] = digest[i];
