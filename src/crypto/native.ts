@@ -18,6 +18,19 @@ import { isZero } from './octets.js';
 import { type MacFunction, type Primitives, TAG_LENGTH } from './primitives.js';
 
 const blake = lazily<typeof Blake>('@napi-rs/blake-hash');
+const blakeOfLinux = lazily<typeof Blake>(`@napi-rs/blake-hash-linux-${process.arch}-gnu`);
+
+/**
+ * BLAKE3's binding. Its loader asks for a report of the whole process to tell glibc from musl, in each thread; but only the
+ * package that fits is there.
+ */
+function blakeBinding(): typeof Blake {
+  try {
+    return process.platform === 'linux' ? blakeOfLinux() : blake();
+  } catch {
+    return blake();
+  }
+}
 
 const CIPHER = 'aes-256-gcm';
 const AUTH = { authTagLength: TAG_LENGTH };
@@ -105,7 +118,7 @@ export const native: Primitives = {
 };
 
 function macFunction(key: Uint8Array): MacFunction {
-  const hasher = blake().Blake3Hasher.newKeyed(Buffer.from(key));
+  const hasher = blakeBinding().Blake3Hasher.newKeyed(Buffer.from(key));
   const digest = Buffer.alloc(32);
   return (data, start, end, out, at, length) => {
     hasher.reset();
