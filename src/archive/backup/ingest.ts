@@ -49,7 +49,6 @@ export class Ingest {
   private readonly blobs: BlobIndex;
   private readonly origin: PackOrigin;
   private readonly pool: IngestPool;
-  private ended: Promise<void> | undefined;
   private readonly metaFrames: FrameBuilder;
   private readonly hashers = new Map<BlobKind, ReturnType<typeof blobHasher>>();
   private readonly claim: Claim = { number: 0, isNew: false };
@@ -157,8 +156,7 @@ export class Ingest {
   /** Makes all file data durable, and ends the workers: what is left to do is the main thread's, which gets their memory. */
   async finishData(): Promise<void> {
     const results = await this.pool.flush();
-    this.ended = this.pool.close();
-    this.ended.catch(() => undefined); // told by close()
+    this.pool.close().catch(() => undefined); // told by close()
     for (const { packs } of results) this.noteDurable(packs);
     // What the workers had left over goes into one pack together.
     let pack: PackWriter | undefined;
@@ -188,8 +186,7 @@ export class Ingest {
 
   /** Ends the workers. Packs that are not finished vanish. */
   async close(): Promise<void> {
-    this.ended ??= this.pool.close();
-    await this.ended;
+    await this.pool.close();
     this.metaPack?.abandon();
     this.metaPack = undefined;
     this.blobs.close();

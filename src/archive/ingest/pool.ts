@@ -89,7 +89,7 @@ export class IngestPool {
     return Promise.all(this.started.map(({ thread }) => thread.run({ kind: 'flush' }) as Promise<FlushResult>));
   }
 
-  /** Ends the workers, finished or not. */
+  /** Ends the workers, finished or not; once is enough. */
   async close(): Promise<void> {
     this.ending.abort();
     await Promise.all(this.started.map(({ thread }) => thread.close()));

@@ -114,9 +114,8 @@ export class PackVerifier {
   ): void {
     try {
       const { directory, start } = readDirectory(bytes, cipher);
-      const last = expected.frames.at(-1);
-      if (last !== undefined && last.offset + last.length !== start)
-        verdict.problems.push({ kind: 'damaged', message: 'it has bytes that belong to no frame' });
+      const end = expected.frames.reduce((at, { length }) => at + length, PACK_HEADER_LENGTH);
+      if (end !== start) verdict.problems.push({ kind: 'damaged', message: 'it has bytes that belong to no frame' });
       if (Buffer.compare(directory, pack.directory) !== 0)
         verdict.problems.push({ kind: 'damaged', message: 'its directory is not the one that the index has' });
     } catch (error) {
