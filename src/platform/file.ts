@@ -8,9 +8,11 @@ const lseek = libc('lseek', 'int64_t', ['int', 'int64_t', 'int']);
 const posixFadvise = isLinux ? libc('posix_fadvise', 'int', ['int', 'int64_t', 'int64_t', 'int']) : () => null;
 
 const syncfs = isLinux ? libc('syncfs', 'int', ['int']) : () => null;
+const syncFileRange = isLinux ? libc('sync_file_range', 'int', ['int', 'int64_t', 'int64_t', 'uint']) : () => null;
 
 const SEEK_DATA = isDarwin ? 4 : 3;
 const SEEK_HOLE = isDarwin ? 3 : 4;
+const SYNC_FILE_RANGE_WRITE = 2;
 const POSIX_FADV_SEQUENTIAL = 2;
 const POSIX_FADV_DONTNEED = 4;
 
@@ -101,6 +103,14 @@ export async function syncFileSystem(fd: number): Promise<void> {
   const call = syncfs();
   const result = call === null ? 0 : await inBackground(call, fd);
   if (result < 0 && result !== errnoOf('ENOSYS')) throw failureFd(result, 'syncfs', fd);
+}
+
+/**
+ * Has the kernel begin to bring a stretch of the file to the disk, and waits for nothing: it makes a later sync short, and
+ * replaces none. Never throws.
+ */
+export function startWriteback(fd: number, offset: number, length: number): void {
+  syncFileRange()?.(fd, offset, length, SYNC_FILE_RANGE_WRITE);
 }
 
 /** Tells the kernel that the file will be read from front to back. A hint: never throws. */

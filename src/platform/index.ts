@@ -25,7 +25,15 @@ export {
 export { CWD, FileType } from './constants.js';
 export { SystemError } from './error.js';
 export { nativeAvailable, platformNotes } from './ffi.js';
-export { adviseDontNeed, adviseSequential, nextData, nextHole, syncDirectory, syncFileSystem } from './file.js';
+export {
+  adviseDontNeed,
+  adviseSequential,
+  nextData,
+  nextHole,
+  startWriteback,
+  syncDirectory,
+  syncFileSystem,
+} from './file.js';
 export { type FileLock, type LockMode, lockFd, openLock, unlockFd } from './lock.js';
 export { giveBuffersBack, keepHeapsSmall, letHeapGrow, noteGarbage } from './memory.js';
 export { isPseudo, type Mount, mountOf, mountTable, PSEUDO_FILE_SYSTEMS } from './mounts.js';

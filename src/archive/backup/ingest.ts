@@ -18,8 +18,8 @@ import { IngestPool, workerCount } from '../ingest/pool.js';
 import { StreamIngester } from '../ingest/stream-ingester.js';
 import type { Repository } from '../repository.js';
 
-/** zstd level of `compression: "auto"`. */
-const AUTO_LEVEL = 3;
+/** zstd level of metadata, at least. */
+const METADATA_LEVEL = 3;
 
 /** Packs are named by an index at least this often, milliseconds, so that a long run killed late loses little. */
 const INDEX_EVERY = 3600_000;
@@ -65,18 +65,27 @@ export class Ingest {
     this.keyring = keyring;
     this.catalog = catalog;
     this.origin = { run: newRunId(), writer: Buffer.from(keyring.signer(), 'hex') };
-    this.blobs = BlobIndex.load(catalog, indexFile(config.tableDir), trustedPacks(keyring.signer()), 200_000);
+    // Its first thread starts while the index is loaded, which takes as long.
+    this.pool = new IngestPool(workerCount(config.workers), config, context.signal);
+    try {
+      this.blobs = BlobIndex.load(catalog, indexFile(config.tableDir), trustedPacks(keyring.signer()), 200_000);
+    } catch (error) {
+      void this.pool.close();
+      throw error;
+    }
     this.unindexed = leftUnindexed(catalog);
     const level = compressionLevel(config.compression);
-    this.metaFrames = new FrameBuilder(new Compressor(Math.max(level, AUTO_LEVEL)), (frame) => {
-      this.metaPack ??= new PackWriter(store, keyring, 'meta', this.origin);
-      this.metaPack.add(frame);
-      if (!this.metaPack.full) return;
-      this.metaFinishing.push(this.metaPack.finish());
-      this.metaPack = undefined;
-    });
-    const workers = workerCount(config.workers);
-    this.pool = new IngestPool(this.setup(level), workers, config, context.signal);
+    this.metaFrames = new FrameBuilder(
+      new Compressor(level === 'auto' ? METADATA_LEVEL : Math.max(level, METADATA_LEVEL)),
+      (frame) => {
+        this.metaPack ??= new PackWriter(store, keyring, 'meta', this.origin);
+        this.metaPack.add(frame);
+        if (!this.metaPack.full) return;
+        this.metaFinishing.push(this.metaPack.finish());
+        this.metaPack = undefined;
+      },
+    );
+    this.pool.setUp(this.setup(level));
   }
 
   /** How many workers read. */
@@ -192,7 +201,7 @@ export class Ingest {
     this.blobs.close();
   }
 
-  private setup(level: number): IngestSetup {
+  private setup(level: IngestSetup['level']): IngestSetup {
     const { config, storeConfig } = this.repository;
     return {
       storeUrl: config.store.url,
@@ -274,7 +283,6 @@ function trustedPacks(signer: string): UsablePack {
   return (pack) => pack.present && !pack.tombstoned && (pack.opened || pack.writer === signer);
 }
 
-function compressionLevel(compression: 'auto' | 'off' | number): number {
-  if (compression === 'off') return 0;
-  return compression === 'auto' ? AUTO_LEVEL : compression;
+function compressionLevel(compression: 'auto' | 'off' | number): IngestSetup['level'] {
+  return compression === 'off' ? 0 : compression;
 }

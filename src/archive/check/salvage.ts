@@ -19,9 +19,6 @@ import {
 import { isDamage } from '../small-objects.js';
 import { readDirectory } from '../verify/verify-pack.js';
 
-/** zstd level of what is compressed anew. */
-const LEVEL = 3;
-
 /** The bytes of a damaged pack, as far as they can be had. */
 interface Wreck {
   header: Uint8Array;
@@ -176,7 +173,7 @@ class Output {
       this.pack ??= new PackWriter(shop.store, shop.keyring, this.kind, this.origin);
       this.pack.add(frame);
     };
-    this.compressing = new FrameBuilder(new Compressor(LEVEL), emit);
+    this.compressing = new FrameBuilder(new Compressor('auto'), emit);
     this.storing = new FrameBuilder(undefined, emit);
   }
 

@@ -24,9 +24,6 @@ import { RehearsalStore } from './rehearsal-store.js';
 import { RehearsedPack } from './rehearsed-pack.js';
 import type { Workshop } from './workshop.js';
 
-/** zstd level of what is compressed anew. */
-const LEVEL = 3;
-
 /** A frame with all its blobs needed is taken over as it is if it holds at least this much; smaller ones are joined. */
 const WHOLE_FRAME = FRAME_TARGET / 2;
 
@@ -67,7 +64,7 @@ export class PackCopier {
       this.estimated.after += frame.data.length;
       this.add(frame);
     };
-    this.compressing = new FrameBuilder(new Compressor(LEVEL), emit);
+    this.compressing = new FrameBuilder(new Compressor('auto'), emit);
     this.storing = new FrameBuilder(undefined, emit);
   }
 

@@ -50,7 +50,7 @@ export class FrameBuilder {
 
   private emitFrame(plain: Uint8Array): void {
     const count = this.lengths.length;
-    const compressed = this.compressor?.compress(plain);
+    const compressed = this.compressor?.compress(plain, count);
     const raw = compressed === undefined || compressed.length > plain.length * WORTH;
     this.emit({
       data: raw ? plain : compressed,

@@ -37,6 +37,9 @@ import { type FinishedPack, type FramePayload, type PackOrigin, PackWriter } fro
 /** Packs smaller than this are not finished at the end of a run but merged with those of the other workers. */
 const STANDS_ALONE = 4 * 1024 * 1024;
 
+/** Packs on their way into the store at a time. */
+const MOST_FINISHING = 3;
+
 /** Files from this size on are sampled for their class; smaller ones are cut small. */
 const SAMPLED_FROM = 256 * 1024;
 const SAMPLE = 16 * 1024;
@@ -54,8 +57,8 @@ export interface IngestParts {
   origin: PackOrigin;
   claims: ClaimTable;
   chunkers: [ChunkerParams, ChunkerParams];
-  /** zstd level; 0 stores raw. */
-  level: number;
+  /** zstd level, or what suits each frame; 0 stores raw. */
+  level: number | 'auto';
 }
 
 /**
@@ -430,8 +433,8 @@ export class Ingester {
   }
 
   private async settle(result: FilesResult | RangeResult): Promise<void> {
-    // One pack may be on its way to the disk while the next is filled; more would only pile up.
-    while (this.finishing.size > 1) await Promise.race(this.finishing);
+    // Some packs may be on their way to the disk while the next is filled; more would only pile up.
+    while (this.finishing.size > MOST_FINISHING) await Promise.race(this.finishing);
     this.throwFailure();
     result.packs = this.takeFinished();
     result.bytesRead = this.bytesRead;

@@ -16,8 +16,8 @@ export interface IngestSetup {
   knownIds: string;
   /** Chunker parameters of class 0 and class 1. */
   chunkers: [ChunkerParams, ChunkerParams];
-  /** zstd level; 0 stores raw. */
-  level: number;
+  /** zstd level, or what suits each frame; 0 stores raw. */
+  level: number | 'auto';
 }
 
 /** How reading a file went. The numbers are used in the stats column. */

@@ -6,7 +6,7 @@ import type { BlobKind, Keyring } from '../../crypto/keyring.js';
 import { ID_LENGTH } from '../../format/entry.js';
 import { createSealer, DIRECTORY_FRAME, type ObjectCipher, ObjectKind } from '../../format/object.js';
 import { encodeDirectory, FRAME_OVERHEAD, type FrameInfo, PACK_HEADER_LENGTH } from '../../format/pack.js';
-import { noteGarbage } from '../../platform/index.js';
+import { noteGarbage, startWriteback } from '../../platform/index.js';
 import { type ObjectStore, objectPath, spoolFailure } from '../../store/index.js';
 import { Scratch } from '../scratch.js';
 
@@ -156,6 +156,7 @@ export class PackWriter {
       let done = 0;
       while (done < bytes.length) done += fs.writeSync(this.fd, bytes, done, bytes.length - done, position + done);
     });
+    startWriteback(this.fd, position, bytes.length);
   }
 
   private guard<T>(work: () => T): T {

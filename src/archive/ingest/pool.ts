@@ -45,7 +45,7 @@ interface Job {
 export class IngestPool {
   /** How many there may be. */
   readonly workers: number;
-  private readonly setup: IngestSetup;
+  private setup: IngestSetup | undefined;
   private readonly started: Worker[] = [];
   private readonly waiting: Job[] = [];
   private readonly reading: Throttle;
@@ -54,18 +54,19 @@ export class IngestPool {
   /** Ends pauses. */
   private readonly signal: AbortSignal;
 
-  constructor(
-    setup: IngestSetup,
-    workers: number,
-    limits: Pick<Config, 'limitRead' | 'limitUpload'>,
-    signal: AbortSignal,
-  ) {
-    this.setup = setup;
+  /** Starts the first of them. */
+  constructor(workers: number, limits: Pick<Config, 'limitRead' | 'limitUpload'>, signal: AbortSignal) {
     this.workers = workers;
     this.reading = new Throttle(limits.limitRead);
     this.writing = new Throttle(limits.limitUpload);
     this.signal = AbortSignal.any([signal, this.ending.signal]);
     this.start();
+  }
+
+  /** Says what they work with, before the first task. */
+  setUp(setup: IngestSetup): void {
+    this.setup = setup;
+    for (const { thread } of this.started) thread.setUp(setup);
   }
 
   /** Has some files read whole. */
@@ -97,7 +98,7 @@ export class IngestPool {
 
   private start(): void {
     const thread = startThreads('ingest', { threads: 1, heapMb: 256 });
-    thread.setUp(this.setup);
+    if (this.setup !== undefined) thread.setUp(this.setup);
     this.started.push({ thread, busy: false });
   }
 

@@ -14,6 +14,7 @@ import {
   StatBuffer,
   setTimesFd,
   setXattrFd,
+  startWriteback,
   statFd,
 } from '../../platform/index.js';
 import type { ObjectStore } from '../../store/index.js';
@@ -165,11 +166,11 @@ export class Extractor {
       const next = this.runOf(work, i);
       if (run !== undefined && run.source === next.source && continues(run, next)) run.length += next.length;
       else {
-        if (run !== undefined) writeRun(fd, run);
+        if (run !== undefined) writePiece(fd, run);
         run = next;
       }
     }
-    if (run !== undefined) writeRun(fd, run);
+    if (run !== undefined) writePiece(fd, run);
     if (bad.length > 0) this.fail(work, unit, bad);
     if (this.verify) this.checkWritten(work, unit, fd, begin, end);
   }
@@ -391,6 +392,12 @@ function writeRun(fd: number, run: Run): void {
   let done = 0;
   while (done < run.length)
     done += fs.writeSync(fd, run.source, run.start + done, run.length - done, run.offset + done);
+}
+
+/** Big files are synced in the end: the disk has something to do until then. */
+function writePiece(fd: number, run: Run): void {
+  writeRun(fd, run);
+  startWriteback(fd, run.offset, run.length);
 }
 
 function readFully(fd: number, into: Uint8Array, length: number, position: number): boolean {
