@@ -7,8 +7,8 @@ export const version: string = readVersion();
 export const programName = `backup-ninja ${version}`;
 
 function readVersion(): string {
-  // One level up from src/, or two from dist/src/.
-  for (const up of ['../package.json', '../../package.json']) {
+  // One level up from src/, two from dist/src/, three from the bundles there.
+  for (const up of ['../package.json', '../../package.json', '../../../package.json']) {
     try {
       return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version;
     } catch {

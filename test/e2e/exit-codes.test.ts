@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Archive } from './archive.js';
-import { needPrograms, runProgram, temporaryFolder } from './cli.js';
+import { needPrograms, runProgram, TOP, temporaryFolder } from './cli.js';
 import { expectSameTree } from './compare.js';
 import { noise, ordinaryTree } from './trees.js';
 
@@ -19,6 +19,11 @@ const commands = [
   ['info'],
   ['catalog', 'rebuild'],
 ];
+
+test('0: the built program knows its version', async () => {
+  const { version } = JSON.parse(readFileSync(join(TOP, 'package.json'), 'utf8')) as { version: string };
+  expect(await new Archive().run(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n` });
+});
 
 describe('10: no store there', () => {
   test.each(commands)('%s %s', async (...args) => {
