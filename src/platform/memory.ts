@@ -14,7 +14,7 @@ export function keepHeapsSmall(): void {
   // What outlives a young generation of this size is often garbage soon after: all is collected when a heap has grown by
   // this much, but not before it is worth it, so that a short run does without.
   v8.setFlagsFromString('--heap-growing-percent=30');
-  v8.setFlagsFromString('--initial-old-space-size=24');
+  v8.setFlagsFromString('--initial-old-space-size=16');
 }
 
 /**

@@ -89,12 +89,14 @@ export async function runPass(parts: PassParts, options: PassOptions): Promise<R
         }
       : undefined,
   });
+  const disks = dryRun ? undefined : new SyncBehind(directories);
   try {
     await walkAll(parts.entries, walk);
     await session.finish();
-    const wrote = !dryRun && (session.restored > 0 || deleted.length > 0);
-    await Promise.all([pool.close(), wrote && syncAll(directories)]);
+    await pool.close();
+    await disks?.finish(session.restored > 0 || deleted.length > 0);
   } catch (error) {
+    await disks?.finish(false).catch(() => undefined);
     await session.abort();
     throw error;
   } finally {
@@ -106,16 +108,51 @@ export async function runPass(parts: PassParts, options: PassOptions): Promise<R
   return { restored, skipped, bytes, errors, ...(options.delete && { deleted }) };
 }
 
-/** Waits until what was written is on the disk: what is told to be restored is, and a disk that fails is told of. */
-async function syncAll(directories: Directories): Promise<void> {
-  try {
-    await directories.sync();
-  } catch (error) {
+/** So long after the last time what was written goes to the disk, milliseconds. Big files begin to go there at once. */
+const SYNC_EVERY = 3000;
+
+/**
+ * Has the disks take what was written while more is being written, so that little is left to wait for in the end. What is
+ * told to be restored is on the disk, and a disk that fails is told of.
+ */
+class SyncBehind {
+  private readonly directories: Directories;
+  private readonly timer: NodeJS.Timeout;
+  private underWay: Promise<void> | undefined;
+  private failure: Error | undefined;
+
+  constructor(directories: Directories) {
+    this.directories = directories;
+    this.timer = setInterval(() => this.begin(), SYNC_EVERY);
+    this.timer.unref();
+  }
+
+  /** Ends it. @param last whether all that was written has to be on the disk then */
+  async finish(last: boolean): Promise<void> {
+    clearInterval(this.timer);
+    await this.underWay;
+    if (last) {
+      this.begin();
+      await this.underWay;
+    }
+    if (this.failure === undefined) return;
     throw new UserError(
       ExitCode.failed,
-      `the disk did not take all that was restored: ${(error as Error).message}; check the disk, then run the same restore with --verify`,
-      { cause: error },
+      `the disk did not take all that was restored: ${this.failure.message}; check the disk, then run the same restore with --verify`,
+      { cause: this.failure },
     );
+  }
+
+  private begin(): void {
+    // A disk tells of a failure once.
+    this.underWay ??= this.directories
+      .sync()
+      .catch((error) => {
+        this.failure ??= error as Error;
+      })
+      .finally(() => {
+        this.underWay = undefined;
+      });
   }
 }
 
