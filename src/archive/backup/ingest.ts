@@ -65,6 +65,7 @@ export class Ingest {
     this.keyring = keyring;
     this.catalog = catalog;
     this.origin = { run: newRunId(), writer: Buffer.from(keyring.signer(), 'hex') };
+    this.unindexed = leftUnindexed(catalog);
     // Its first thread starts while the index is loaded, which takes as long.
     this.pool = new IngestPool(workerCount(config.workers), config, context.signal);
     try {
@@ -73,7 +74,6 @@ export class Ingest {
       void this.pool.close();
       throw error;
     }
-    this.unindexed = leftUnindexed(catalog);
     const level = compressionLevel(config.compression);
     this.metaFrames = new FrameBuilder(
       new Compressor(level === 'auto' ? METADATA_LEVEL : Math.max(level, METADATA_LEVEL)),

@@ -37,9 +37,6 @@ import { type FinishedPack, type FramePayload, type PackOrigin, PackWriter } fro
 /** Packs smaller than this are not finished at the end of a run but merged with those of the other workers. */
 const STANDS_ALONE = 4 * 1024 * 1024;
 
-/** Packs on their way into the store at a time. */
-const MOST_FINISHING = 3;
-
 /** Files from this size on are sampled for their class; smaller ones are cut small. */
 const SAMPLED_FROM = 256 * 1024;
 const SAMPLE = 16 * 1024;
@@ -433,8 +430,8 @@ export class Ingester {
   }
 
   private async settle(result: FilesResult | RangeResult): Promise<void> {
-    // Some packs may be on their way to the disk while the next is filled; more would only pile up.
-    while (this.finishing.size > MOST_FINISHING) await Promise.race(this.finishing);
+    // One pack may be on its way to the disk while the next is filled; more would only pile up.
+    while (this.finishing.size > 1) await Promise.race(this.finishing);
     this.throwFailure();
     result.packs = this.takeFinished();
     result.bytesRead = this.bytesRead;

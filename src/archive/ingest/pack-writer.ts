@@ -110,8 +110,12 @@ export class PackWriter {
     this.write(end, this.size);
     this.size += end.length;
     const name = this.hash.digest('hex');
-    this.guard(() => fs.closeSync(this.fd));
-    await this.store.putFile(objectPath('packs', name), this.path);
+    try {
+      await this.store.putFile(objectPath('packs', name), this.path);
+    } finally {
+      // Not before: a disk that refused some of it early on tells whoever syncs it, as long as the system keeps the file.
+      fs.closeSync(this.fd);
+    }
     return { name, kind: this.kind, size: this.size, directory };
   }
 
