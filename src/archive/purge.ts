@@ -124,7 +124,7 @@ async function purgeLineage(shop: Workshop, plan: LineagePurge, keys: readonly B
       await dropSnapshots(shop, await renewKept(shop, lineage, keptWithout(shop, lineage, keys)));
     await replaceSnapshots(shop, lineage, keys, cuts);
   } finally {
-    writer.close();
+    await writer.close();
   }
 }
 

@@ -23,6 +23,18 @@ export {
   splitNs,
 } from './attributes.js';
 export { CWD, FileType } from './constants.js';
+export {
+  Appender,
+  alignedMemory,
+  allocate,
+  BLOCK,
+  canWriteDirectly,
+  DirectWriter,
+  setDirect,
+  writeDirectly,
+  writeFully,
+  writeWholeDirectly,
+} from './direct.js';
 export { SystemError } from './error.js';
 export { nativeAvailable, platformNotes } from './ffi.js';
 export {

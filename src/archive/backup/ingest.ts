@@ -196,7 +196,7 @@ export class Ingest {
   /** Ends the workers. Packs that are not finished vanish. */
   async close(): Promise<void> {
     await this.pool.close();
-    this.metaPack?.abandon();
+    await this.metaPack?.abandon();
     this.metaPack = undefined;
     this.blobs.close();
   }

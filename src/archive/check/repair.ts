@@ -136,7 +136,7 @@ class Repair {
       }
       await salvage.finish();
     } catch (error) {
-      salvage.abandon();
+      await salvage.abandon();
       throw error;
     }
     await this.record(

@@ -29,7 +29,7 @@ export async function rewriteListings(repository: Repository, names: ReadonlySet
     }
     await writer.finish();
   } finally {
-    writer.close();
+    await writer.close();
   }
   return rows.length;
 }

@@ -75,9 +75,9 @@ export class Salvage {
   }
 
   /** Gives up what is not durable. */
-  abandon(): void {
-    this.outputs.data.abandon();
-    this.outputs.meta.abandon();
+  async abandon(): Promise<void> {
+    await this.outputs.data.abandon();
+    await this.outputs.meta.abandon();
   }
 
   private async open(name: string): Promise<Wreck | undefined> {
@@ -205,8 +205,8 @@ class Output {
     return this.finished;
   }
 
-  abandon(): void {
-    this.pack?.abandon();
+  async abandon(): Promise<void> {
+    await this.pack?.abandon();
     this.pack = undefined;
   }
 }

@@ -176,6 +176,6 @@ async function removeHistory(shop: Workshop, plan: HardRemovePlan): Promise<void
     await replaceSnapshots(shop, lineage, roots, rewritten);
     await dropSnapshots(shop, dropped);
   } finally {
-    writer.close();
+    await writer.close();
   }
 }

@@ -54,7 +54,7 @@ export async function renewKept(shop: Workshop, lineage: SourceId, paths: Iterab
     for (const [i, { listing }] of fresh.entries()) await takeKept(shop, lineage, puts[i], listing);
     return replaced;
   } finally {
-    writer.close();
+    await writer.close();
   }
 }
 

@@ -63,8 +63,8 @@ export class MetadataWriter {
   }
 
   /** Gives back files; what was not finished vanishes. */
-  close(): void {
-    this.pack?.abandon();
+  async close(): Promise<void> {
+    await this.pack?.abandon();
     this.pack = undefined;
     this.index.close();
   }

@@ -102,7 +102,7 @@ export class PackCopier {
 
   /** Gives up what is not durable yet. */
   async abandon(): Promise<void> {
-    this.pack?.abandon();
+    await this.pack?.abandon();
     this.pack = undefined;
     await this.finishing.catch(() => undefined);
   }

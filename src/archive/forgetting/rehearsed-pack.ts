@@ -60,5 +60,5 @@ export class RehearsedPack {
     return { name, kind: this.kind, size: this.size, directory };
   }
 
-  abandon(): void {}
+  async abandon(): Promise<void> {}
 }

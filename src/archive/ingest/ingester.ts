@@ -210,7 +210,7 @@ export class Ingester {
     this.pack = undefined;
     let frames: FramePayload[] = [];
     if (pack !== undefined) {
-      if (pack.size < STANDS_ALONE) frames = pack.dissolve();
+      if (pack.size < STANDS_ALONE) frames = await pack.dissolve();
       else this.finish(pack);
     }
     await Promise.all(this.finishing);

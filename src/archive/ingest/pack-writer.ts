@@ -6,7 +6,7 @@ import type { BlobKind, Keyring } from '../../crypto/keyring.js';
 import { ID_LENGTH } from '../../format/entry.js';
 import { createSealer, DIRECTORY_FRAME, type ObjectCipher, ObjectKind } from '../../format/object.js';
 import { encodeDirectory, FRAME_OVERHEAD, type FrameInfo, PACK_HEADER_LENGTH } from '../../format/pack.js';
-import { noteGarbage, startWriteback } from '../../platform/index.js';
+import { Appender, noteGarbage } from '../../platform/index.js';
 import { type ObjectStore, objectPath, spoolFailure } from '../../store/index.js';
 import { Scratch } from '../scratch.js';
 
@@ -57,6 +57,7 @@ export class PackWriter {
   private readonly cipher: ObjectCipher;
   private readonly path: string;
   private readonly fd: number;
+  private readonly file: Appender;
   private readonly hash: Hash = createHash('sha256');
   private readonly frames: FrameInfo[] = [];
   private readonly ids: Uint8Array[] = [];
@@ -71,7 +72,8 @@ export class PackWriter {
     this.cipher = sealer.cipher;
     this.path = join(store.spoolDir(), `${randomBytes(8).toString('hex')}.pack`);
     this.fd = this.guard(() => fs.openSync(this.path, 'wx+', 0o600));
-    this.write(sealer.header, 0);
+    this.file = new Appender(this.fd);
+    this.write(sealer.header);
   }
 
   /** Whether the pack has reached its size. */
@@ -96,7 +98,7 @@ export class PackWriter {
     this.ids.push(frame.ids.slice(0, count * ID_LENGTH));
     this.lengths.push(frame.lengths);
     this.blobs += count;
-    this.write(sealed, this.size);
+    this.write(sealed);
     this.size += sealed.length;
   }
 
@@ -107,10 +109,11 @@ export class PackWriter {
     const end = new Uint8Array(sealed.length + 4);
     end.set(sealed);
     new DataView(end.buffer).setUint32(sealed.length, sealed.length, true);
-    this.write(end, this.size);
+    this.write(end);
     this.size += end.length;
     const name = this.hash.digest('hex');
     try {
+      await this.settle();
       await this.store.putFile(objectPath('packs', name), this.path);
     } finally {
       // Not before: a disk that refused some of it early on tells whoever syncs it, as long as the system keeps the file.
@@ -120,18 +123,21 @@ export class PackWriter {
   }
 
   /** Gives the pack up and hands back its frames, still compressed, so that another pack can take them. */
-  dissolve(): FramePayload[] {
+  async dissolve(): Promise<FramePayload[]> {
+    await this.settle();
     const payloads = this.frames.map((frame, i) => {
       const sealed = sealedFrame.room(frame.length);
       fs.readSync(this.fd, sealed, 0, frame.length, frame.offset);
       return { data: this.cipher.open(i, sealed), raw: frame.raw, ids: this.ids[i], lengths: this.lengths[i] };
     });
-    this.abandon();
+    await this.abandon();
     return payloads;
   }
 
   /** Gives the pack up. */
-  abandon(): void {
+  async abandon(): Promise<void> {
+    // Whatever is still being written must not go to another file that gets the number.
+    await this.file.settle().catch(() => undefined);
     fs.closeSync(this.fd);
     fs.rmSync(this.path, { force: true });
   }
@@ -154,13 +160,17 @@ export class PackWriter {
     return encodeDirectory({ ...this.origin, frames: this.frames, ids: Buffer.concat(this.ids), lengths });
   }
 
-  private write(bytes: Uint8Array, position: number): void {
+  private write(bytes: Uint8Array): void {
     this.hash.update(bytes);
-    this.guard(() => {
-      let done = 0;
-      while (done < bytes.length) done += fs.writeSync(this.fd, bytes, done, bytes.length - done, position + done);
-    });
-    startWriteback(this.fd, position, bytes.length);
+    this.guard(() => this.file.append(bytes));
+  }
+
+  private async settle(): Promise<void> {
+    try {
+      await this.file.settle();
+    } catch (error) {
+      throw spoolFailure(error, this.store.url);
+    }
   }
 
   private guard<T>(work: () => T): T {

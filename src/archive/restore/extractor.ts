@@ -4,10 +4,12 @@ import { type BlobHasher, blobHasher } from '../../crypto/blob-id.js';
 import type { Keyring } from '../../crypto/keyring.js';
 import { ID_LENGTH } from '../../format/entry.js';
 import {
+  canWriteDirectly,
   chmodFd,
   chownFd,
   closeFd,
   createFileAt,
+  DirectWriter,
   openFileAt,
   removeFileAt,
   removeXattrFd,
@@ -16,6 +18,7 @@ import {
   setXattrFd,
   startWriteback,
   statFd,
+  writeWholeDirectly,
 } from '../../platform/index.js';
 import type { ObjectStore } from '../../store/index.js';
 import { ACCESS_ACL, isRefusal, SETUID_SETGID } from './attributes.js';
@@ -67,6 +70,24 @@ interface Work {
   state: Uint8Array;
   /** Why the bad ones are. */
   reasons: Map<number, string>;
+  /** By descriptor: who writes to a direct file, and for which unit last. */
+  direct: Map<number, Direct>;
+  /** Whole files that are being written. */
+  writing: Set<Promise<void>>;
+  /** The one that wrote last. */
+  last: Direct | undefined;
+}
+
+/** A file that has been made, and is open. */
+interface NewFile {
+  dir: number;
+  name: ByteString;
+  fd: number;
+}
+
+interface Direct {
+  writer: DirectWriter;
+  unit: number;
 }
 
 /**
@@ -92,7 +113,14 @@ export class Extractor {
 
   /** Does a task. Rejects only when the store as a whole cannot be read; all else is in the result. */
   async run(task: ExtractTask): Promise<ExtractResult> {
-    const result: ExtractResult = { failures: [], matched: [], badFrames: [], xattrFailures: [], chownFailures: 0 };
+    const result: ExtractResult = {
+      failures: [],
+      matched: [],
+      badFrames: [],
+      xattrFailures: [],
+      chownFailures: 0,
+      seams: [],
+    };
     const work: Work = {
       task,
       frames: this.source.request(task),
@@ -101,11 +129,15 @@ export class Extractor {
       xattrs: new Map(task.xattrs),
       state: new Uint8Array(task.blobs.length / BLOB_FIELDS),
       reasons: new Map(),
+      direct: new Map(),
+      last: undefined,
+      writing: new Set(),
     };
     try {
       await this.units(work);
     } finally {
       work.frames.release();
+      await this.settle(work);
     }
     return result;
   }
@@ -125,6 +157,9 @@ export class Extractor {
         gone = this.tryUnit(work, unit, part, end);
       }
       if (work.result.full !== undefined) return;
+      if (work.writing.size > MOST_BESIDE) await Promise.race(work.writing);
+      const written = work.last?.writer.ready();
+      if (written !== undefined) await written;
       part = end;
     }
   }
@@ -148,17 +183,50 @@ export class Extractor {
       else if ((flags & UnitFlag.compare) !== 0 && this.isThere(work, unit, begin, end)) work.result.matched.push(unit);
       else this.wholeFile(work, unit, begin, end);
     } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      if (code === undefined) throw error;
-      if (code === 'ENOSPC' || code === 'EDQUOT') work.result.full = message;
-      else work.result.failures.push({ unit, code, message });
+      this.refused(work, unit, error);
     }
+  }
+
+  private refused(work: Work, unit: number, error: unknown): void {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    if (code === 'ENOSPC' || code === 'EDQUOT') work.result.full = message;
+    else work.result.failures.push({ unit, code, message });
+  }
+
+  /** Waits until all pieces are written. */
+  private async settle(work: Work): Promise<void> {
+    await Promise.all(work.writing);
+    for (const { writer, unit } of work.direct.values()) {
+      try {
+        await writer.settle();
+      } catch (error) {
+        this.refused(work, unit, error);
+      }
+    }
+  }
+
+  /** Who writes to a unit's direct file. */
+  private directWriter(work: Work, unit: number, fd: number): DirectWriter {
+    let direct = work.direct.get(fd);
+    // One stretch at a time: what waits for more of its file takes memory.
+    if (direct !== work.last) work.last?.writer.flush();
+    if (direct === undefined) {
+      const { seams } = work.result;
+      direct = { writer: new DirectWriter(fd, (offset, bytes) => seams.push([unit, offset, bytes.slice()])), unit };
+      work.direct.set(fd, direct);
+    }
+    direct.unit = unit;
+    work.last = direct;
+    return direct.writer;
   }
 
   /** Writes pieces of a big file; good ones even when others are bad. */
   private pieces(work: Work, unit: number, begin: number, end: number): void {
     const { task } = work;
     const fd = task.units[unit * UNIT_FIELDS + Unit.fd];
+    const isDirect = (task.units[unit * UNIT_FIELDS + Unit.flags] & UnitFlag.direct) !== 0;
+    const direct = isDirect ? this.directWriter(work, unit, fd) : undefined;
     const bad = this.checkBlobs(work, begin, end);
     let run: Run | undefined;
     for (let i = begin; i < end; i++) {
@@ -166,11 +234,11 @@ export class Extractor {
       const next = this.runOf(work, i);
       if (run !== undefined && run.source === next.source && continues(run, next)) run.length += next.length;
       else {
-        if (run !== undefined) writePiece(fd, run);
+        if (run !== undefined) writePiece(fd, run, direct);
         run = next;
       }
     }
-    if (run !== undefined) writePiece(fd, run);
+    if (run !== undefined) writePiece(fd, run, direct);
     if (bad.length > 0) this.fail(work, unit, bad);
     if (this.verify) this.checkWritten(work, unit, fd, begin, end);
   }
@@ -188,6 +256,13 @@ export class Extractor {
     const name = work.names[units[at + Unit.name]];
     if ((units[at + Unit.flags] & UnitFlag.replace) !== 0) removeIfThere(dir, name);
     const fd = createFileAt(dir, name, units[at + Unit.createMode]);
+    const [only] = runs;
+    if (runs.length === 1 && only.length >= DIRECT_FROM && only.length === units[at + Unit.size]) {
+      if (!this.verify && canWriteDirectly(fd)) {
+        this.beside(work, unit, { dir, name, fd }, only);
+        return;
+      }
+    }
     let whole = false;
     try {
       let written = 0;
@@ -208,6 +283,27 @@ export class Extractor {
       closeFd(fd);
       if (!whole) removeIfThere(dir, name);
     }
+  }
+
+  /** Writes a whole file while the next units are done. */
+  private beside(work: Work, unit: number, { dir, name, fd }: NewFile, { source, start, length }: Run): void {
+    const write = async (): Promise<void> => {
+      let whole = false;
+      try {
+        await writeWholeDirectly(fd, source.subarray(start, start + length));
+        this.setAttributes(work, unit, fd);
+        whole = true;
+      } finally {
+        closeFd(fd);
+        if (!whole) removeIfThere(dir, name);
+      }
+    };
+    const writing: Promise<void> = write()
+      .catch((error: unknown) => this.refused(work, unit, error))
+      .finally(() => work.writing.delete(writing));
+    // Whoever awaits it hears of it.
+    writing.catch(() => undefined);
+    work.writing.add(writing);
   }
 
   private setAttributes(work: Work, unit: number, fd: number): void {
@@ -384,6 +480,12 @@ export class Extractor {
 
 const NONE: number[] = [];
 
+/** So many whole files may be on their way to the disk while the next is made. */
+const MOST_BESIDE = 3;
+
+/** Files from this size on are written past the page cache. Below it, waiting for the disk takes longer than copying. */
+const DIRECT_FROM = 128 * 1024;
+
 function continues(run: Run, next: Run): boolean {
   return run.source === next.source && next.offset === run.offset + run.length && next.start === run.start + run.length;
 }
@@ -395,7 +497,11 @@ function writeRun(fd: number, run: Run): void {
 }
 
 /** Big files are synced in the end: the disk has something to do until then. */
-function writePiece(fd: number, run: Run): void {
+function writePiece(fd: number, run: Run, direct: DirectWriter | undefined): void {
+  if (direct !== undefined) {
+    direct.write(run.source.subarray(run.start, run.start + run.length), run.offset);
+    return;
+  }
   writeRun(fd, run);
   startWriteback(fd, run.offset, run.length);
 }

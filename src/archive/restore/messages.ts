@@ -52,6 +52,8 @@ export const UnitFlag = {
   clearAcl: 4,
   /** Something of the right size and time is there: it stays when its bytes are right. */
   compare: 8,
+  /** The open big file takes whole blocks only (O_DIRECT). */
+  direct: 16,
 } as const;
 
 /** Numbers per part in ExtractTask.parts: where in the file, and which of the task's blobs. Ascending in a file. */
@@ -92,6 +94,8 @@ export interface ExtractResult {
   xattrFailures: [name: ByteString, code: string][];
   /** Owners that could not be set. */
   chownFailures: number;
+  /** What pieces of direct files have of blocks that they do not fill: of which unit's file, where, and what. */
+  seams: [unit: number, offset: number, bytes: Uint8Array][];
   /** Set when going on makes no sense: the target is full. The rest of the task was not done. */
   full?: string;
 }

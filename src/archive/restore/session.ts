@@ -5,7 +5,17 @@ import type { BlobHasher } from '../../crypto/blob-id.js';
 import { ExitCode, FormatError, UserError } from '../../errors.js';
 import { holeLength } from '../../format/chunk-list.js';
 import { type Entry, EntryType, ID_LENGTH } from '../../format/entry.js';
-import { chmodFd, closeFd, createFileAt, openFileAt, removeFileAt, StatBuffer } from '../../platform/index.js';
+import {
+  allocate,
+  canWriteDirectly,
+  chmodFd,
+  closeFd,
+  createFileAt,
+  openFileAt,
+  removeFileAt,
+  StatBuffer,
+  setDirect,
+} from '../../platform/index.js';
 import { jsonPath } from '../../report/json-path.js';
 import { StoreError } from '../../store/index.js';
 import type { Context } from '../context.js';
@@ -19,8 +29,17 @@ import { type LinkGroup, LinkGroups } from './links.js';
 import { type ExtractResult, UnitFlag } from './messages.js';
 import { BlobPlaces, type Fallback, type Locator, type Place } from './places.js';
 import type { ExtractPool } from './pool.js';
+import { Seams } from './seams.js';
 import { type Decision, type Overwrite, Target } from './target.js';
-import { type BigFile, cutTasks, type Part, type PlannedTask, type PlannedUnit, type WholeFile } from './window.js';
+import {
+  type BigFile,
+  cutTasks,
+  type Part,
+  type Pieces,
+  type PlannedTask,
+  type PlannedUnit,
+  type WholeFile,
+} from './window.js';
 
 /** What a restore works with. */
 export interface SessionParts {
@@ -74,6 +93,8 @@ interface Window {
   closed: ClosedDir[];
   /** Units that are to be tried again, at other places or in another way. */
   again: PlannedUnit[];
+  /** What pieces in this window fill of files that are written directly, ascending. */
+  stretches: Map<BigFile, [from: number, to: number][]>;
 }
 
 /** Files up to this size are made whole, by one worker, in one burst. */
@@ -283,7 +304,17 @@ export class RestoreSession {
     window: Window,
   ): Promise<void> {
     const inPlace = window !== this.window;
-    const file: BigFile = { entry, dir, name, want, group, fd: -1, failure: undefined, damaged: false };
+    const file: BigFile = {
+      entry,
+      dir,
+      name,
+      want,
+      group,
+      fd: -1,
+      seams: undefined,
+      failure: undefined,
+      damaged: false,
+    };
     try {
       if (decision === 'matches') {
         if ((await this.hasBytes(file)) && this.target.refresh(entry, dir, name, want)) {
@@ -320,6 +351,8 @@ export class RestoreSession {
     this.directories.pin(dir);
     this.openBigs.add(file);
     fs.ftruncateSync(file.fd, entry.size);
+    // What is read back to be verified had better not be written so that the disk has to be waited for.
+    if (!this.parts.verify && canWriteDirectly(file.fd) && setDirect(file.fd, true)) file.seams = new Seams();
   }
 
   /** Cuts a big file's content into units. @param only the window to put them in; undefined: whichever is open */
@@ -355,8 +388,9 @@ export class RestoreSession {
           break;
         }
         parts.push({ offset, ids, at, place });
-        offset += length;
         const window = only ?? this.window;
+        noteStretch(window, file, offset, offset + length);
+        offset += length;
         window.bytes += length;
         if (only === undefined && this.isFull()) {
           emit();
@@ -463,6 +497,9 @@ export class RestoreSession {
   }
 
   private async runUnits(units: PlannedUnit[], window: Window): Promise<void> {
+    for (const [file, stretches] of window.stretches)
+      for (const [from, to] of stretches) this.attempt(file, () => allocate(file.fd, from, to - from));
+    window.stretches.clear();
     await Promise.all(cutTasks(units, this.attributes).map((task) => this.runTask(task, window)));
   }
 
@@ -481,6 +518,7 @@ export class RestoreSession {
     for (const [name, code] of result.xattrFailures) notes.xattr(name, code);
     notes.owners += result.chownFailures;
     if (result.full !== undefined) throw this.targetFailure('ENOSPC', result.full);
+    this.joinSeams(planned, result);
     const bad = new Set(result.badFrames.map(([frame]) => planned.frames[frame]));
     const settled = new Set(result.matched);
     for (const { unit, code, message, blobs } of result.failures) {
@@ -501,6 +539,26 @@ export class RestoreSession {
     for (const number of result.matched) this.matched(planned.units[number] as WholeFile, window);
     this.seenBytes += planned.bytes;
     this.progress();
+  }
+
+  private joinSeams({ units }: PlannedTask, { seams }: ExtractResult): void {
+    for (const [number, offset, bytes] of seams) {
+      const { file } = units[number] as Pieces;
+      file.seams!.add(offset, bytes);
+      this.attempt(file, () => file.seams!.relieve(file.fd));
+    }
+  }
+
+  /** Does something to a big file; it fails when that does. */
+  private attempt(file: BigFile, work: () => void): void {
+    if (file.failure !== undefined) return;
+    try {
+      work();
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      this.failure ??= this.targetFailure(code, message);
+      this.bigFailed(file, message, false);
+    }
   }
 
   /** A worker found that a file that looked right is right. */
@@ -593,6 +651,11 @@ export class RestoreSession {
    * look restored to the next restore, whatever had come to the disk of it: so its content goes there before its time.
    */
   private async flushBig(file: BigFile): Promise<void> {
+    this.attempt(file, () => {
+      if (file.seams === undefined) return;
+      setDirect(file.fd, false);
+      file.seams.finish(file.fd);
+    });
     if (file.failure !== undefined) return;
     try {
       await flush(file.fd);
@@ -738,7 +801,26 @@ export class RestoreSession {
 }
 
 function newWindow(): Window {
-  return { units: [], bytes: 0, pinned: new Set(), bigs: [], openBigs: 0, links: [], closed: [], again: [] };
+  return {
+    units: [],
+    bytes: 0,
+    pinned: new Set(),
+    bigs: [],
+    openBigs: 0,
+    links: [],
+    closed: [],
+    again: [],
+    stretches: new Map(),
+  };
+}
+
+function noteStretch({ stretches }: Window, file: BigFile, from: number, to: number): void {
+  if (file.seams === undefined) return;
+  const known = stretches.get(file);
+  const last = known?.at(-1);
+  if (last !== undefined && last[1] === from) last[1] = to;
+  else if (known !== undefined) known.push([from, to]);
+  else stretches.set(file, [[from, to]]);
 }
 
 function flagsOf(decision: Decision): number {

@@ -15,6 +15,7 @@ import {
   UnitFlag,
 } from './messages.js';
 import type { PackPlaces, Place } from './places.js';
+import type { Seams } from './seams.js';
 
 /** One chunk of a file: where it goes, what its id is and where it lies. */
 export interface Part {
@@ -51,6 +52,8 @@ export interface BigFile {
   want: Attributes;
   group: LinkGroup | undefined;
   fd: number;
+  /** Where it is written past the page cache: the blocks that pieces share. */
+  seams: Seams | undefined;
   /** Why it cannot be whole any more. */
   failure: string | undefined;
   /** Whether `failure` is about the store, so that other names of the file share it. */
@@ -150,6 +153,7 @@ class TaskBuilder {
     rows[at + Unit.parts] = unit.parts.length;
     if (unit.kind === 'pieces') {
       rows[at + Unit.fd] = unit.file.fd;
+      rows[at + Unit.flags] = unit.file.seams === undefined ? 0 : UnitFlag.direct;
       rows[at + Unit.name] = -1;
       return;
     }
