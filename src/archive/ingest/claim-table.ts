@@ -58,14 +58,15 @@ export class ClaimTable {
   readonly shared: SharedClaims;
   private readonly levels: Int32Array[] = [];
   private readonly control: Int32Array;
-  private readonly newIds: Uint8Array;
+  /** What there was of `newIds` when this thread last looked: a view that follows its length is asked for it each time. */
+  private newIds: Uint8Array;
   private readonly readKnown: KnownIdReader;
   private readonly scratch = new Uint8Array(ID_LENGTH);
 
   constructor(shared: SharedClaims, readKnown: KnownIdReader) {
     this.shared = shared;
     this.control = new Int32Array(shared.control);
-    this.newIds = new Uint8Array(shared.newIds);
+    this.newIds = viewOf(shared.newIds);
     this.readKnown = readKnown;
     this.adopt(shared.levels);
   }
@@ -195,15 +196,25 @@ export class ClaimTable {
   private takeNumber(ids: Uint8Array, at: number): number {
     const number = Atomics.add(this.control, NEXT, 1);
     const offset = (number - this.shared.known) * ID_LENGTH;
-    growTo(this.shared.newIds, offset + ID_LENGTH);
-    for (let i = 0; i < ID_LENGTH; i++) this.newIds[offset + i] = ids[at + i];
+    const known = this.idsUpTo(offset + ID_LENGTH);
+    for (let i = 0; i < ID_LENGTH; i++) known[offset + i] = ids[at + i];
     return number;
+  }
+
+  /** Ids claimed since the table was made, with room for so many bytes of them. */
+  private idsUpTo(size: number): Uint8Array {
+    if (this.newIds.length < size) {
+      growTo(this.shared.newIds, size);
+      this.newIds = viewOf(this.shared.newIds);
+    }
+    return this.newIds;
   }
 
   private hasId(number: number, ids: Uint8Array, at: number): boolean {
     if (number >= this.shared.known) {
       const offset = (number - this.shared.known) * ID_LENGTH;
-      for (let i = 8; i < ID_LENGTH; i++) if (this.newIds[offset + i] !== ids[at + i]) return false;
+      const known = this.idsUpTo(offset + ID_LENGTH);
+      for (let i = 8; i < ID_LENGTH; i++) if (known[offset + i] !== ids[at + i]) return false;
       return true;
     }
     this.readKnown(number, this.scratch);
@@ -217,6 +228,10 @@ function settled(level: Int32Array, at: number): number {
   let value = Atomics.load(level, at);
   while (value === BUSY) value = Atomics.load(level, at);
   return value;
+}
+
+function viewOf(buffer: SharedArrayBuffer): Uint8Array {
+  return new Uint8Array(buffer, 0, buffer.byteLength);
 }
 
 function growTo(buffer: SharedArrayBuffer, size: number): void {
