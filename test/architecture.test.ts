@@ -16,7 +16,8 @@ const MAY: Record<string, string[]> = {
   catalog: ['format', 'platform'],
   store: ['platform'],
   format: ['crypto', 'chunk'],
-  crypto: [],
+  // Node's OpenSSL, called directly.
+  crypto: ['platform'],
   chunk: [],
   platform: [],
   config: ['platform'],

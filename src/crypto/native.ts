@@ -13,6 +13,7 @@ import {
 } from 'node:crypto';
 import type Blake from '@napi-rs/blake-hash';
 import { lazily } from '../lazily.js';
+import { aesGcm } from '../platform/index.js';
 import { SealError } from './errors.js';
 import { isZero } from './octets.js';
 import { type MacFunction, type Primitives, TAG_LENGTH } from './primitives.js';
@@ -33,10 +34,14 @@ function blakeBinding(): typeof Blake {
 }
 
 const CIPHER = 'aes-256-gcm';
+const WRONG_TAG = 'does not open: changed bytes, or sealed with another key';
 const AUTH = { authTagLength: TAG_LENGTH };
 
+/** What is at least so long goes to OpenSSL directly, where that can be called. */
+const DIRECT_FROM = 16_384;
+
 /**
- * OpenSSL is given and gives back pieces of this size. A buffer as large as a frame would be new memory each time, whose
+ * Else it is given and gives back pieces of this size. A buffer as large as a frame would be new memory each time, whose
  * pages the kernel has to clear: opening took two and a half times as long so. These are small enough to be used again.
  */
 const STEP = 65_536;
@@ -48,6 +53,10 @@ export const native: Primitives = {
   macFunction,
 
   aeadSealInto(key, nonce, associated, plaintext, out, at) {
+    if (plaintext.length >= DIRECT_FROM) {
+      const end = at + plaintext.length + TAG_LENGTH;
+      if (aesGcm()?.seal(key, nonce, associated, plaintext, out.subarray(at, end))) return plaintext.length + TAG_LENGTH;
+    }
     const cipher = createCipheriv(CIPHER, key, nonce, AUTH);
     cipher.setAAD(associated);
     for (let start = 0; start < plaintext.length; start += STEP) {
@@ -61,17 +70,22 @@ export const native: Primitives = {
   aeadOpen(key, nonce, associated, sealed, into) {
     const end = sealed.length - TAG_LENGTH;
     if (end < 0) throw new SealError('cut: no room for an authentication tag');
+    const plaintext = into === undefined || into.length < end ? Buffer.allocUnsafe(end) : into.subarray(0, end);
+    if (end >= DIRECT_FROM) {
+      const isRight = aesGcm()?.open(key, nonce, associated, sealed, plaintext);
+      if (isRight === false) throw new SealError(WRONG_TAG);
+      if (isRight) return plaintext;
+    }
     const decipher = createDecipheriv(CIPHER, key, nonce, AUTH);
     decipher.setAAD(associated);
     decipher.setAuthTag(sealed.subarray(end));
-    const plaintext = into === undefined || into.length < end ? Buffer.allocUnsafe(end) : into.subarray(0, end);
     for (let start = 0; start < end; start += STEP) {
       plaintext.set(decipher.update(sealed.subarray(start, Math.min(start + STEP, end))), start);
     }
     try {
       decipher.final();
     } catch {
-      throw new SealError('does not open: changed bytes, or sealed with another key');
+      throw new SealError(WRONG_TAG);
     }
     return plaintext;
   },
