@@ -11,8 +11,10 @@ import { type ExtractTask, FRAME_FIELDS, Frame } from './messages.js';
 /** Frames of one pack that are read together: at most so many bytes, over gaps of at most so many. */
 const EXTENT = 2 * 1024 * 1024;
 const GAP = 128 * 1024;
+/** So many of a task's extents are being read, or wait to be opened, at a time. */
+const AHEAD = 2;
 /** Memory that is kept for what is read and opened next: of so many pieces, and so many bytes for frames. */
-const FREE_EXTENTS = 2;
+const FREE_EXTENTS = 4;
 const FREE_BYTES = 4 * 1024 * 1024;
 
 /** Bytes of opened frames that are kept, since other units of the same or the next tasks may need them too. */
@@ -47,11 +49,50 @@ export interface SealedFrames {
   release(): void;
 }
 
+/** Frames of a pack that are read at once. */
 interface Extent {
   pack: string;
   offset: number;
   length: number;
   frames: number[];
+  /** While it is being read. */
+  arrival?: Promise<void>;
+  /** What it was read to, if that is to be used again. */
+  memory?: Uint8Array<ArrayBuffer>;
+  /** Those of its frames that have not been opened yet. */
+  closed: Set<number>;
+}
+
+/** What a task wants, and what of it is at hand. */
+class Wanted {
+  readonly task: ExtractTask;
+  readonly sealed: (Uint8Array | BadFrame | undefined)[];
+  readonly ciphers: (ObjectCipher | undefined)[];
+  /** By frame; undefined for those that were open when the task came. */
+  readonly extentOf: (Extent | undefined)[];
+  /** Those that are not being read yet, in the order in which they will be needed. */
+  readonly waiting: Set<Extent>;
+  /** How many are being read, or are there and not all opened. */
+  atHand = 0;
+  /** All reads so far. */
+  readonly all: Promise<void>[] = [];
+
+  constructor(task: ExtractTask, extents: Extent[]) {
+    const count = task.frames.length / FRAME_FIELDS;
+    this.task = task;
+    this.sealed = new Array<Uint8Array | BadFrame | undefined>(count);
+    this.ciphers = new Array<ObjectCipher | undefined>(count);
+    this.extentOf = new Array<Extent | undefined>(count);
+    for (const extent of extents) for (const frame of extent.frames) this.extentOf[frame] = extent;
+    this.waiting = new Set(extents);
+  }
+
+  /** Lets go of what was read, but not of what is known to be bad. */
+  forget(extent: Extent): void {
+    // Another task may have opened all of it before this one began to read it.
+    if (!this.waiting.delete(extent)) this.atHand--;
+    for (const frame of extent.frames) if (!(this.sealed[frame] instanceof BadFrame)) this.sealed[frame] = undefined;
+  }
 }
 
 interface Plain {
@@ -85,42 +126,53 @@ export class FrameSource {
 
   /** Begins to read the frames of a task. Rejects arrivals only when the store as a whole cannot be read. */
   request(task: ExtractTask): SealedFrames {
-    const count = task.frames.length / FRAME_FIELDS;
-    const sealed = new Array<Uint8Array | BadFrame | undefined>(count);
-    const ciphers = new Array<ObjectCipher | undefined>(count);
-    const arrivals = new Array<Promise<void> | undefined>(count);
-    const all: Promise<void>[] = [];
-    const memories: Uint8Array<ArrayBuffer>[] = [];
-    for (const extent of this.extents(task)) {
+    const wanted = new Wanted(task, this.extents(task));
+    const next = (): void => {
+      while (wanted.atHand < AHEAD && wanted.waiting.size > 0) start(first(wanted.waiting));
+    };
+    const start = (extent: Extent): void => {
+      wanted.waiting.delete(extent);
+      wanted.atHand++;
       const memory = extent.length < EXTENT / 2 ? undefined : this.extentMemory(extent.length);
-      if (memory !== undefined) memories.push(memory);
-      const arrival = this.fetch(extent, task, sealed, ciphers, memory).finally(() => {
-        for (const frame of extent.frames) arrivals[frame] = undefined;
+      const arrival = this.fetch(extent, wanted, memory).finally(() => {
+        extent.arrival = undefined;
+        extent.memory = memory;
       });
       // Whoever needs the frame sees the failure; nobody may.
       arrival.catch(() => undefined);
-      all.push(arrival);
-      for (const frame of extent.frames) arrivals[frame] = arrival;
-    }
+      extent.arrival = arrival;
+      wanted.all.push(arrival);
+    };
+    const done = (extent: Extent): void => {
+      wanted.forget(extent);
+      this.giveBack(extent);
+      next();
+    };
+    next();
     return {
-      arrival: (frame) => arrivals[frame],
-      plain: (frame) => this.plain(task, frame, sealed, ciphers),
-      again: (frame) => this.fetch(extentOf(task, frame), task, sealed, ciphers),
+      arrival: (frame) => {
+        const extent = wanted.extentOf[frame];
+        if (extent !== undefined && wanted.waiting.has(extent)) start(extent);
+        return extent?.arrival;
+      },
+      plain: (frame) => {
+        const plain = this.plain(frame, wanted);
+        const extent = wanted.extentOf[frame];
+        // What was opened once is at hand as it is, for a while.
+        if (extent !== undefined && extent.closed.delete(frame) && extent.closed.size === 0) done(extent);
+        return plain;
+      },
+      again: (frame) => this.fetch(extentOf(task, frame), wanted),
       release: () => {
         // A task that ends early still has reads under way.
-        void Promise.allSettled(all).then(() => {
-          for (const memory of memories) if (this.freeExtents.length < FREE_EXTENTS) this.freeExtents.push(memory);
+        void Promise.allSettled(wanted.all).then(() => {
+          for (const extent of wanted.extentOf) if (extent !== undefined) this.giveBack(extent);
         });
       },
     };
   }
 
-  private plain(
-    task: ExtractTask,
-    frame: number,
-    sealed: (Uint8Array | BadFrame | undefined)[],
-    ciphers: (ObjectCipher | undefined)[],
-  ): Uint8Array {
+  private plain(frame: number, { task, sealed, ciphers }: Wanted): Uint8Array {
     const key = keyOf(task, frame);
     const known = this.cache.get(key);
     if (known !== undefined) {
@@ -144,6 +196,11 @@ export class FrameSource {
     }
   }
 
+  private giveBack(extent: Extent): void {
+    if (extent.memory !== undefined && this.freeExtents.length < FREE_EXTENTS) this.freeExtents.push(extent.memory);
+    extent.memory = undefined;
+  }
+
   private open(task: ExtractTask, frame: number, cipher: ObjectCipher, sealed: Uint8Array): Plain {
     const at = frame * FRAME_FIELDS;
     const number = task.frames[at + Frame.number];
@@ -162,7 +219,8 @@ export class FrameSource {
   }
 
   private extentMemory(length: number): Uint8Array<ArrayBuffer> {
-    return this.freeExtents.pop() ?? new Uint8Array(Math.max(EXTENT, length));
+    const fitting = this.freeExtents.findIndex((memory) => memory.length >= length);
+    return fitting < 0 ? new Uint8Array(Math.max(EXTENT, length)) : this.freeExtents.splice(fitting, 1)[0];
   }
 
   private memoryFor(length: number): Uint8Array {
@@ -207,22 +265,18 @@ export class FrameSource {
       ) {
         current.length = end - current.offset;
         current.frames.push(frame);
+        current.closed.add(frame);
       } else {
-        current = { pack, offset, length: end - offset, frames: [frame] };
+        current = { pack, offset, length: end - offset, frames: [frame], closed: new Set([frame]) };
         extents.push(current);
       }
     }
     return extents;
   }
 
-  private async fetch(
-    extent: Extent,
-    task: ExtractTask,
-    sealed: (Uint8Array | BadFrame | undefined)[],
-    ciphers: (ObjectCipher | undefined)[],
-    memory?: Uint8Array<ArrayBuffer>,
-  ): Promise<void> {
+  private async fetch(extent: Extent, wanted: Wanted, memory?: Uint8Array<ArrayBuffer>): Promise<void> {
     const { pack, offset, length, frames } = extent;
+    const { task, sealed, ciphers } = wanted;
     try {
       const [opening, reading] = await Promise.allSettled([
         this.cipher(pack),
@@ -240,7 +294,7 @@ export class FrameSource {
       if (!this.concernsThePack(error)) throw error;
       // One bad spot must not take its neighbours along.
       if (frames.length > 1 && !(error instanceof StoreError && error.code === 'missing')) {
-        for (const frame of frames) await this.fetch(extentOf(task, frame), task, sealed, ciphers);
+        for (const frame of frames) await this.fetch(extentOf(task, frame), wanted);
         return;
       }
       const why = error instanceof StoreError && error.code === 'missing' ? 'missing in' : 'cannot be read from';
@@ -285,7 +339,13 @@ function extentOf(task: ExtractTask, frame: number): Extent {
     offset: task.frames[at + Frame.offset],
     length: task.frames[at + Frame.length],
     frames: [frame],
+    closed: new Set([frame]),
   };
+}
+
+function first(extents: Set<Extent>): Extent {
+  const [extent] = extents;
+  return extent;
 }
 
 function keyOf(task: ExtractTask, frame: number): string {
