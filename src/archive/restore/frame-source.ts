@@ -13,9 +13,11 @@ const EXTENT = 2 * 1024 * 1024;
 const GAP = 128 * 1024;
 /** So many of a task's extents are being read, or wait to be opened, at a time. */
 const AHEAD = 2;
+/** What is shorter than this is small memory, which is used again without our doing. */
+const USED_AGAIN = 128 * 1024;
 /** Memory that is kept for what is read and opened next: of so many pieces, and so many bytes for frames. */
 const FREE_EXTENTS = 4;
-const FREE_BYTES = 4 * 1024 * 1024;
+const FREE_BYTES = 5 * 1024 * 1024;
 
 /** Bytes of opened frames that are kept, since other units of the same or the next tasks may need them too. */
 export const CACHE_BYTES = 6 * 1024 * 1024;
@@ -133,7 +135,7 @@ export class FrameSource {
     const start = (extent: Extent): void => {
       wanted.waiting.delete(extent);
       wanted.atHand++;
-      const memory = extent.length < EXTENT / 2 ? undefined : this.extentMemory(extent.length);
+      const memory = extent.length < USED_AGAIN ? undefined : this.extentMemory(extent.length);
       const arrival = this.fetch(extent, wanted, memory).finally(() => {
         extent.arrival = undefined;
         extent.memory = memory;
@@ -230,7 +232,9 @@ export class FrameSource {
       this.freeBytes -= memory.length;
       return memory;
     }
-    return new Uint8Array(Math.max(Math.ceil(length / MEMORY_STEP), 5) * MEMORY_STEP);
+    let size = LEAST_MEMORY;
+    while (size < length) size *= 2;
+    return new Uint8Array(size);
   }
 
   private remember(key: string, plain: Plain): void {
@@ -328,8 +332,8 @@ export class FrameSource {
   }
 }
 
-/** Memory comes in multiples of this, so that one frame's serves another. */
-const MEMORY_STEP = 256 * 1024;
+/** Memory for a frame is of this size, or twice, four times …, so that one frame's serves another. */
+const LEAST_MEMORY = 1280 * 1024;
 
 /** What has to be read for one frame. */
 function extentOf(task: ExtractTask, frame: number): Extent {
