@@ -63,8 +63,9 @@ export function alignedMemory(size: number): Uint8Array<ArrayBuffer> {
 
 /** Bytes that are written at once. */
 const STAGE = 512 * 1024;
-/** So many are on their way to the disk at a time, for each file. */
+/** So many are on their way to the disk at a time, for each file that is written in stretches, and for one that grows. */
 const UNDER_WAY = 6;
+const UNDER_WAY_AT_END = 3;
 /** Memory of this thread that is kept for what is written next. */
 const free: Uint8Array<ArrayBuffer>[] = [];
 const MOST_FREE = 16;
@@ -76,6 +77,7 @@ const MOST_FREE = 16;
 export class DirectWriter {
   private readonly fd: number;
   private readonly leave: (offset: number, bytes: Uint8Array) => void;
+  private readonly most: number;
   private stage: Uint8Array<ArrayBuffer> | undefined;
   private used = 0;
   /** Where in the file the stage begins. */
@@ -86,9 +88,11 @@ export class DirectWriter {
   /**
    * @param fd stays the caller's, who must not close it before `settle` has ended
    * @param leave gets what does not fill a block, and where it belongs; the bytes are good during the call
+   * @param most pieces that are written at a time beside other work
    */
-  constructor(fd: number, leave: (offset: number, bytes: Uint8Array) => void) {
+  constructor(fd: number, leave: (offset: number, bytes: Uint8Array) => void, most = UNDER_WAY) {
     this.fd = fd;
+    this.most = most;
     this.leave = leave;
   }
 
@@ -118,7 +122,7 @@ export class DirectWriter {
 
   /** Resolves when little enough is under way that more would be written beside other work; undefined if it is so now. */
   ready(): Promise<void> | undefined {
-    return this.underWay.size <= UNDER_WAY / 2 ? undefined : this.wait();
+    return this.underWay.size <= this.most / 2 ? undefined : this.wait();
   }
 
   /** Ends the stretch, so that memory is free for other files. */
@@ -148,7 +152,7 @@ export class DirectWriter {
     this.position += length;
     this.used -= length;
     this.stage = undefined;
-    if (this.underWay.size >= UNDER_WAY) {
+    if (this.underWay.size >= this.most) {
       try {
         writeDirectly(fd, bytes, position, 0);
       } catch (error) {
@@ -169,7 +173,7 @@ export class DirectWriter {
   }
 
   private async wait(): Promise<void> {
-    while (this.underWay.size > UNDER_WAY / 2) await Promise.race(this.underWay);
+    while (this.underWay.size > this.most / 2) await Promise.race(this.underWay);
   }
 
   private throwFailure(): void {
@@ -188,9 +192,10 @@ export class Appender {
   constructor(fd: number) {
     this.fd = fd;
     if (!canWriteDirectly(fd) || !setDirect(fd, true)) return;
-    this.direct = new DirectWriter(fd, (offset, bytes) => {
+    const keep = (offset: number, bytes: Uint8Array): void => {
       this.end = { offset, bytes: bytes.slice() };
-    });
+    };
+    this.direct = new DirectWriter(fd, keep, UNDER_WAY_AT_END);
   }
 
   /** Adds bytes, which are copied. Throws what the system said of these or earlier ones. */
