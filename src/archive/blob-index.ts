@@ -66,7 +66,7 @@ export class BlobIndex {
   /**
    * Builds the index over the packs that `usable` lets through.
    * @param file where to put the flat file; removed by `close`
-   * @param more how many further blobs will be claimed, roughly
+   * @param more how many further blobs may be claimed; where many are known, fewer are expected
    */
   static load(catalog: Catalog, file: string, usable: UsablePack, more = 0): BlobIndex {
     const rows = catalog.packs.all().filter(usable);
@@ -77,7 +77,9 @@ export class BlobIndex {
       blobs += row.blobs;
     }
     const idReader = new IdFileReader(file);
-    const claims = new ClaimTable(createClaims(blobs, more), (number, out) => idReader.read(number, out));
+    const claims = new ClaimTable(createClaims(blobs, roomFor(more, blobs)), (number, out) =>
+      idReader.read(number, out),
+    );
     const fd = openSync(file, 'w', 0o600);
     try {
       const byNumber = new Map(packs.map((pack) => [pack.number, pack]));
@@ -145,6 +147,11 @@ export class BlobIndex {
     const pack = this.packs[low];
     return { pack: pack.number, name: pack.name, blob: number - pack.first };
   }
+}
+
+/** For so many blobs that will be claimed there is room at once: the table's memory is cleared when it is used first. */
+function roomFor(more: number, known: number): number {
+  return known === 0 ? more : Math.min(more, 16_384 + Math.ceil(known / 4));
 }
 
 /** Reads ids from the flat file by number. The file is opened at the first use. */

@@ -55,7 +55,8 @@ export const native: Primitives = {
   aeadSealInto(key, nonce, associated, plaintext, out, at) {
     if (plaintext.length >= DIRECT_FROM) {
       const end = at + plaintext.length + TAG_LENGTH;
-      if (aesGcm()?.seal(key, nonce, associated, plaintext, out.subarray(at, end))) return plaintext.length + TAG_LENGTH;
+      if (aesGcm()?.seal(key, nonce, associated, plaintext, out.subarray(at, end)))
+        return plaintext.length + TAG_LENGTH;
     }
     const cipher = createCipheriv(CIPHER, key, nonce, AUTH);
     cipher.setAAD(associated);

@@ -161,7 +161,7 @@ export class FrameSource {
         const plain = this.plain(frame, wanted);
         const extent = wanted.extentOf[frame];
         // What was opened once is at hand as it is, for a while.
-        if (extent !== undefined && extent.closed.delete(frame) && extent.closed.size === 0) done(extent);
+        if (extent?.closed.delete(frame) && extent.closed.size === 0) done(extent);
         return plain;
       },
       again: (frame) => this.fetch(extentOf(task, frame), wanted),
