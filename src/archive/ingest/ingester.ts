@@ -43,6 +43,8 @@ const SAMPLE = 16 * 1024;
 
 /** Bytes read at once; must hold the largest chunk. */
 const READ_BUFFER = 8 * 1024 * 1024;
+/** The same for what is cut small, or has yet to be sampled, at least: the rest of that memory is never touched by most runs. */
+const SMALL_READ = 2 * 1024 * 1024;
 
 /** Holes smaller than this are read as the zeros they are. */
 const SMALLEST_HOLE = 64 * 1024;
@@ -67,6 +69,8 @@ export interface IngestParts {
 export class Ingester {
   private readonly parts: IngestParts;
   private readonly chunker: Chunker;
+  /** Bytes read at once of what is cut small. */
+  private readonly smallRead: number;
   private readonly hash: (source: Uint8Array, start: number, end: number, out: Uint8Array, at: number) => void;
   private readonly hashNode: (source: Uint8Array, start: number, end: number, out: Uint8Array, at: number) => void;
   private readonly frames: [compressed: FrameBuilder, raw: FrameBuilder];
@@ -87,6 +91,7 @@ export class Ingester {
   constructor(parts: IngestParts) {
     this.parts = parts;
     this.chunker = createChunker(parts.keyring.gearBytes(), READ_BUFFER);
+    this.smallRead = Math.min(READ_BUFFER, Math.max(SMALL_READ, 2 * parts.chunkers[0].max));
     this.hash = blobHasher(parts.keyring, 'data');
     this.hashNode = blobHasher(parts.keyring, 'chunk-list');
     const emit = (frame: FramePayload): void => this.store(frame);
@@ -322,8 +327,9 @@ export class Ingester {
     let eof = false;
     let chunkClass = classHint;
     while (!eof) {
-      while (!eof && end < buffer.length) {
-        const want = Math.min(buffer.length - end, to - position);
+      const room = chunkClass === 1 ? buffer.length : this.smallRead;
+      while (!eof && end < room) {
+        const want = Math.min(room - end, to - position);
         const got = want === 0 ? 0 : readSync(fd, buffer, end, want, position);
         this.bytesRead += got;
         end += got;
