@@ -33,6 +33,8 @@ import type { BackupOptions, BackupResult } from './types.js';
 
 /** From how many entries of the snapshot before on the scan has a thread of its own. */
 const SCANNED_APART = 10_000;
+/** How many entries a scan without one looks at before they are compared. */
+const SCANNED_AT_ONCE = 64;
 
 /** The event loop gets a turn this often while the scan goes on, milliseconds. */
 const TURN_EVERY = 25;
@@ -286,7 +288,7 @@ class Backup {
   private scanned(plan: RootPlan, { head }: Lineage): AsyncIterable<ScanItem[]> | Iterable<ScanItem[]> {
     const counts = head && snapshotBody(head)?.counts;
     const entries = counts === undefined ? 0 : counts.files + counts.dirs;
-    if (entries < SCANNED_APART) return oneByOne(scan(plan.scan));
+    if (entries < SCANNED_APART) return inBatches(scan(plan.scan));
     const thread = this.scanThread ?? new ScanThread();
     this.scanThread = undefined;
     return thread.scan(plan.scan);
@@ -424,9 +426,15 @@ class Backup {
   }
 }
 
-/** Items one by one, as arrays. */
-function* oneByOne(items: Iterable<ScanItem>): Generator<ScanItem[], void, undefined> {
-  for (const item of items) yield [item];
+/** Items a few at a time: each step of an asynchronous loop has its price. */
+function* inBatches(items: Iterable<ScanItem>): Generator<ScanItem[], void, undefined> {
+  let batch: ScanItem[] = [];
+  for (const item of items) {
+    if (batch.push(item) < SCANNED_AT_ONCE) continue;
+    yield batch;
+    batch = [];
+  }
+  yield batch;
 }
 
 /** Nanoseconds since 1970. The clock gives milliseconds; the rest comes from the steady timer, so that times differ. */

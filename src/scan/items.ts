@@ -56,22 +56,23 @@ export class ScanEntry {
    * @param at where they begin
    */
   constructor(key: ByteString, facts: Float64Array, at: number, mountKey: ByteString, target: ByteString | undefined) {
+    // What has 32 bits at most is made an integer: V8 keeps any other number in memory of its own.
     this.key = key;
-    this.type = facts[at] as EntryType;
-    this.mode = facts[at + 1];
-    this.uid = facts[at + 2];
-    this.gid = facts[at + 3];
+    this.type = (facts[at] >>> 0) as EntryType;
+    this.mode = facts[at + 1] >>> 0;
+    this.uid = facts[at + 2] >>> 0;
+    this.gid = facts[at + 3] >>> 0;
     this.size = facts[at + 4];
     this.mtimeSec = facts[at + 5];
-    this.mtimeNsec = facts[at + 6];
+    this.mtimeNsec = facts[at + 6] >>> 0;
     this.ctimeSec = facts[at + 7];
-    this.ctimeNsec = facts[at + 8];
+    this.ctimeNsec = facts[at + 8] >>> 0;
     this.ino = facts[at + 9];
     this.dev = facts[at + 10];
-    this.nlink = facts[at + 11];
+    this.nlink = facts[at + 11] >>> 0;
     this.blocks = facts[at + 12];
-    this.rdevMajor = facts[at + 13];
-    this.rdevMinor = facts[at + 14];
+    this.rdevMajor = facts[at + 13] >>> 0;
+    this.rdevMinor = facts[at + 14] >>> 0;
     this.mountKey = mountKey;
     this.target = target;
   }

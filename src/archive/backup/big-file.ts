@@ -2,7 +2,7 @@ import type { ByteString } from '../../bytes.js';
 import { buildChunkList, holeId } from '../../format/chunk-list.js';
 import { ID_LENGTH } from '../../format/entry.js';
 import { type CutResult, ReadStatus, Stat } from '../ingest/messages.js';
-import { type FileRead, fileRead } from './file-read.js';
+import { FileRead } from './file-read.js';
 import type { Ingest } from './ingest.js';
 
 /**
@@ -93,7 +93,7 @@ class BigFileReader {
     row[Stat.status] = this.status(first, last, size);
     row[Stat.size] = size;
     const xattrs = first.xattrs.length > 0 ? first.xattrs : undefined;
-    const read = fileRead(row, ids, this.error ?? last.error, xattrs);
+    const read = new FileRead(row, 0, ids, this.error ?? last.error, xattrs);
     return { read, bytesRead: this.bytesRead, bytesNew: this.bytesNew };
   }
 

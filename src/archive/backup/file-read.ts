@@ -1,53 +1,98 @@
 import type { ByteString } from '../../bytes.js';
-import { type ReadStatus, Stat } from '../ingest/messages.js';
+import { type ReadStatus, STAT_FIELDS, Stat } from '../ingest/messages.js';
 
-/** What reading a file gave. */
-export interface FileRead {
-  status: ReadStatus;
+/** What reading a file gave: a row of a worker's answer, which is not unpacked, and what belongs to it. */
+export class FileRead {
+  readonly ids: Uint8Array;
   /** Why, when it could not be read. */
-  error?: string;
-  perm: number;
-  uid: number;
-  gid: number;
-  size: number;
-  mtimeSec: number;
-  mtimeNsec: number;
-  ctimeSec: number;
-  ctimeNsec: number;
-  ino: number;
-  nlink: number;
-  chunkClass: 0 | 1;
-  depth: number;
-  ids: Uint8Array;
-  xattrs: [ByteString, Uint8Array][] | undefined;
-  /** When reading began, milliseconds since 1970. */
-  started: number;
-}
+  readonly error: string | undefined;
+  readonly xattrs: [ByteString, Uint8Array][] | undefined;
+  private readonly stats: Float64Array;
+  private readonly at: number;
 
-/** Unpacks a file's row of a worker's answer. */
-export function fileRead(
-  row: Float64Array,
-  ids: Uint8Array,
-  error: string | undefined,
-  xattrs: [ByteString, Uint8Array][] | undefined,
-): FileRead {
-  return {
-    status: row[Stat.status] as ReadStatus,
-    error,
-    perm: row[Stat.mode],
-    uid: row[Stat.uid],
-    gid: row[Stat.gid],
-    size: row[Stat.size],
-    mtimeSec: row[Stat.mtimeSec],
-    mtimeNsec: row[Stat.mtimeNsec],
-    ctimeSec: row[Stat.ctimeSec],
-    ctimeNsec: row[Stat.ctimeNsec],
-    ino: row[Stat.ino],
-    nlink: row[Stat.nlink],
-    chunkClass: (row[Stat.cut] & 1) as 0 | 1,
-    depth: row[Stat.cut] >> 1,
-    ids,
-    xattrs,
-    started: row[Stat.started],
-  };
+  /**
+   * @param stats rows of STAT_FIELDS numbers
+   * @param at where the file's row begins
+   */
+  constructor(
+    stats: Float64Array,
+    at: number,
+    ids: Uint8Array,
+    error: string | undefined,
+    xattrs: [ByteString, Uint8Array][] | undefined,
+  ) {
+    this.stats = stats;
+    this.at = at;
+    this.ids = ids;
+    this.error = error;
+    this.xattrs = xattrs;
+  }
+
+  /** The same in memory of its own, for as long as the answer should not be kept. */
+  alone(): FileRead {
+    const row = this.stats.slice(this.at, this.at + STAT_FIELDS);
+    return new FileRead(row, 0, this.ids.slice(), this.error, this.xattrs);
+  }
+
+  get status(): ReadStatus {
+    return this.small(Stat.status) as ReadStatus;
+  }
+
+  get perm(): number {
+    return this.small(Stat.mode);
+  }
+
+  get uid(): number {
+    return this.small(Stat.uid);
+  }
+
+  get gid(): number {
+    return this.small(Stat.gid);
+  }
+
+  get size(): number {
+    return this.stats[this.at + Stat.size];
+  }
+
+  get mtimeSec(): number {
+    return this.stats[this.at + Stat.mtimeSec];
+  }
+
+  get mtimeNsec(): number {
+    return this.small(Stat.mtimeNsec);
+  }
+
+  get ctimeSec(): number {
+    return this.stats[this.at + Stat.ctimeSec];
+  }
+
+  get ctimeNsec(): number {
+    return this.small(Stat.ctimeNsec);
+  }
+
+  get ino(): number {
+    return this.stats[this.at + Stat.ino];
+  }
+
+  get nlink(): number {
+    return this.small(Stat.nlink);
+  }
+
+  get chunkClass(): 0 | 1 {
+    return (this.small(Stat.cut) & 1) as 0 | 1;
+  }
+
+  get depth(): number {
+    return this.small(Stat.cut) >> 1;
+  }
+
+  /** When reading began, milliseconds since 1970. */
+  get started(): number {
+    return this.stats[this.at + Stat.started];
+  }
+
+  /** A number of 32 bits at most, as an integer: V8 keeps any other in memory of its own. */
+  private small(field: number): number {
+    return this.stats[this.at + field] >>> 0;
+  }
 }

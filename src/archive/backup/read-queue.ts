@@ -2,7 +2,7 @@ import type { ByteString } from '../../bytes.js';
 import { ID_LENGTH } from '../../format/entry.js';
 import { CLASS_UNKNOWN, type FilesResult, STAT_FIELDS, Stat } from '../ingest/messages.js';
 import { readBigFile } from './big-file.js';
-import { type FileRead, fileRead } from './file-read.js';
+import { FileRead } from './file-read.js';
 import type { Ingest } from './ingest.js';
 
 /** Files are handed to workers in batches of about so many bytes or files. */
@@ -101,15 +101,13 @@ export class ReadQueue {
     this.bytesNew += result.bytesNew;
     const errors = new Map(result.errors);
     const xattrs = new Map(result.xattrs);
-    let at = 0;
+    const { stats } = result;
+    let from = 0;
     for (let i = 0; i < batch.length; i++) {
-      const s = i * STAT_FIELDS;
-      const { stats } = result;
-      const row = stats.subarray(s, s + STAT_FIELDS);
-      const length = row[Stat.idCount] * ID_LENGTH;
-      const ids = result.ids.subarray(at, at + length);
-      at += length;
-      batch[i].done(fileRead(row, ids, errors.get(i), xattrs.get(i)));
+      const row = i * STAT_FIELDS;
+      const to = from + stats[row + Stat.idCount] * ID_LENGTH;
+      batch[i].done(new FileRead(stats, row, result.ids.subarray(from, to), errors.get(i), xattrs.get(i)));
+      from = to;
     }
   }
 

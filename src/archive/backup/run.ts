@@ -449,7 +449,7 @@ class LinkedFile {
   }
 
   answer(read: FileRead): void {
-    this.read = read;
+    this.read = read.alone();
     for (const done of this.waiting) done(read);
     this.waiting = [];
   }

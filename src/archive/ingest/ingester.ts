@@ -87,6 +87,9 @@ export class Ingester {
   // Ids and chunk sizes of the file being read.
   private ids: Uint8Array = new Uint8Array(1024 * ID_LENGTH);
   private sizes: number[] = [];
+  // What the entries of the task's files name, one file after the other.
+  private named: Uint8Array = new Uint8Array(1024 * ID_LENGTH);
+  private namedBytes = 0;
 
   constructor(parts: IngestParts) {
     this.parts = parts;
@@ -113,16 +116,16 @@ export class Ingester {
       bytesNew: 0,
       packs: [],
     };
-    const ids: Uint8Array[] = [];
     const view = new DataView(task.paths.buffer, task.paths.byteOffset);
     let at = 0;
+    this.namedBytes = 0;
     for (let i = 0; i < task.count; i++) {
       const length = view.getUint32(at, true);
       const path = fromBytes(task.paths.subarray(at + 4, at + 4 + length));
       at += 4 + length;
-      ids.push(this.file(path, task.classes[i], i, result));
+      this.file(path, task.classes[i], i, result);
     }
-    result.ids = Buffer.concat(ids);
+    result.ids = this.named.slice(0, this.namedBytes);
     await this.settle(result);
     return result;
   }
@@ -151,7 +154,7 @@ export class Ingester {
       if (!this.stat.isFile) return { ...result, status: ReadStatus.retyped };
       if (this.stat.size > Number.MAX_SAFE_INTEGER)
         return { ...result, status: ReadStatus.unreadable, error: TOO_LARGE };
-      fillStats(stats, this.stat);
+      fillStats(stats, 0, this.stat);
       result.xattrs = task.offset === 0 ? readXattrs(fd) : [];
       // Ranges count as read when they are stored.
       const counted = this.bytesRead;
@@ -223,47 +226,49 @@ export class Ingester {
     return { kind: 'flush', packs: this.takeFinished(), frames };
   }
 
-  private file(path: ByteString, classHint: number, index: number, result: FilesResult): Uint8Array {
-    const stats = result.stats.subarray(index * STAT_FIELDS, (index + 1) * STAT_FIELDS);
-    stats[Stat.started] = Date.now();
+  /** Reads a file, stores what is new of it, and fills its row of the result. */
+  private file(path: ByteString, classHint: number, index: number, result: FilesResult): void {
+    const { stats } = result;
+    const row = index * STAT_FIELDS;
+    stats[row + Stat.started] = Date.now();
     this.beginContent();
     let fd: number;
     try {
       fd = openFile(path);
     } catch (error) {
-      stats[Stat.status] = openFailure(error);
+      stats[row + Stat.status] = openFailure(error);
       result.errors.push([index, (error as Error).message]);
-      return EMPTY;
+      return;
     }
     try {
       statFd(fd, this.stat);
       if (!this.stat.isFile) {
-        stats[Stat.status] = ReadStatus.retyped;
-        return EMPTY;
+        stats[row + Stat.status] = ReadStatus.retyped;
+        return;
       }
       if (this.stat.size > Number.MAX_SAFE_INTEGER) {
-        stats[Stat.status] = ReadStatus.unreadable;
+        stats[row + Stat.status] = ReadStatus.unreadable;
         result.errors.push([index, TOO_LARGE]);
-        return EMPTY;
+        return;
       }
       const chunkClass = this.readContent(fd, this.stat, classHint);
       const xattrs = readXattrs(fd);
       if (xattrs.length > 0) result.xattrs.push([index, xattrs]);
       statFd(fd, this.statAfter);
-      return this.describe(stats, chunkClass, result);
+      this.describe(row, chunkClass, result);
     } catch (error) {
       this.throwFailure();
-      stats[Stat.status] = ReadStatus.unreadable;
+      stats[row + Stat.status] = ReadStatus.unreadable;
       result.errors.push([index, (error as Error).message]);
       if (!(error as NodeJS.ErrnoException).code) throw error;
-      return EMPTY;
     } finally {
       closeFd(fd);
     }
   }
 
-  /** Fills a file's row of the result from the metadata before reading; returns the ids that its entry names. */
-  private describe(stats: Float64Array, chunkClass: ChunkClass, result: FilesResult): Uint8Array {
+  /** Fills a file's row of the result from the metadata before reading, and adds the ids that its entry names. */
+  private describe(row: number, chunkClass: ChunkClass, result: FilesResult): void {
+    const { stats } = result;
     const before = this.stat;
     const after = this.statAfter;
     const size = this.sizes.reduce((sum, n) => sum + n, 0);
@@ -274,18 +279,20 @@ export class Ingester {
       after.mtimeNsec !== before.mtimeNsec ||
       after.ctimeSec !== before.ctimeSec ||
       after.ctimeNsec !== before.ctimeNsec;
-    stats[Stat.status] = moved ? ReadStatus.changed : ReadStatus.ok;
-    fillStats(stats, before);
-    stats[Stat.size] = size;
+    stats[row + Stat.status] = moved ? ReadStatus.changed : ReadStatus.ok;
+    fillStats(stats, row, before);
+    stats[row + Stat.size] = size;
     const list = buildChunkList(this.ids.subarray(0, this.sizes.length * ID_LENGTH), this.sizes, (bytes) => {
       const id = new Uint8Array(ID_LENGTH);
       this.hashNode(bytes, 0, bytes.length, id, 0);
       result.nodes.push({ id, bytes });
       return id;
     });
-    stats[Stat.cut] = (list.depth << 1) | chunkClass;
-    stats[Stat.idCount] = list.ids.length / ID_LENGTH;
-    return list.ids.slice();
+    stats[row + Stat.cut] = (list.depth << 1) | chunkClass;
+    stats[row + Stat.idCount] = list.ids.length / ID_LENGTH;
+    this.named = roomFor(this.named, this.namedBytes / ID_LENGTH, list.ids.length / ID_LENGTH);
+    this.named.set(list.ids, this.namedBytes);
+    this.namedBytes += list.ids.length;
   }
 
   /** Reads an open file to its end, from data to data where it has holes. */
@@ -298,13 +305,15 @@ export class Ingester {
       }
       // What grows while it is read is read to its end all the same.
       const stopAt = to === stat.size ? Number.POSITIVE_INFINITY : to;
-      chunkClass = this.forEachChunk(fd, from, stopAt, chunkClass, (start, end, known) => {
-        this.addChunk(this.chunker.buffer, start, end, known);
-        return true;
-      });
+      chunkClass = this.forEachChunk(fd, from, stopAt, chunkClass, this.storeChunk);
     }
     return chunkClass === 1 ? 1 : 0;
   }
+
+  private readonly storeChunk = (start: number, end: number, chunkClass: ChunkClass): true => {
+    this.addChunk(this.chunker.buffer, start, end, chunkClass);
+    return true;
+  };
 
   /**
    * Reads [from, to) of a file, or to its end, and cuts it.
@@ -339,7 +348,13 @@ export class Ingester {
       }
       if (chunkClass === CLASS_UNKNOWN) chunkClass = this.sampleClass(buffer, start, end);
       const known = chunkClass as ChunkClass;
-      for (const cut of chunker.cutAll(this.parts.chunkers[known], { start, end, scanned, eof })) {
+      const params = this.parts.chunkers[known];
+      if (eof && end - start <= params.min) {
+        // One chunk, or nothing: most files are small.
+        if (end > start) take(start, end, known);
+        return chunkClass;
+      }
+      for (const cut of chunker.cutAll(params, { start, end, scanned, eof })) {
         if (!take(start, cut, known)) return chunkClass;
         start = cut;
       }
@@ -457,8 +472,6 @@ export class Ingester {
   }
 }
 
-const EMPTY = new Uint8Array(0);
-
 /** Listings hold sizes below 2^53. Only a file that is nearly all hole can be that large. */
 const TOO_LARGE = 'a file of 2^53 bytes or more (8 PiB), which cannot be saved';
 
@@ -469,18 +482,19 @@ function openFailure(error: unknown): ReadStatus {
   return code === 'ELOOP' ? ReadStatus.retyped : ReadStatus.unreadable;
 }
 
-function fillStats(stats: Float64Array, stat: StatBuffer): void {
-  stats[Stat.mode] = stat.perm;
-  stats[Stat.uid] = stat.uid;
-  stats[Stat.gid] = stat.gid;
-  stats[Stat.size] = stat.size;
-  stats[Stat.mtimeSec] = clampSeconds(stat.mtimeSec);
-  stats[Stat.mtimeNsec] = stat.mtimeNsec;
-  stats[Stat.ctimeSec] = clampSeconds(stat.ctimeSec);
-  stats[Stat.ctimeNsec] = stat.ctimeNsec;
+/** Fills a row of `stats`, which begins at `row`. */
+function fillStats(stats: Float64Array, row: number, stat: StatBuffer): void {
+  stats[row + Stat.mode] = stat.perm;
+  stats[row + Stat.uid] = stat.uid;
+  stats[row + Stat.gid] = stat.gid;
+  stats[row + Stat.size] = stat.size;
+  stats[row + Stat.mtimeSec] = clampSeconds(stat.mtimeSec);
+  stats[row + Stat.mtimeNsec] = stat.mtimeNsec;
+  stats[row + Stat.ctimeSec] = clampSeconds(stat.ctimeSec);
+  stats[row + Stat.ctimeNsec] = stat.ctimeNsec;
   // Modulo 2^53, as the scan has it: some file systems use all 64 bits.
-  stats[Stat.ino] = (stat.inoHigh & 0x1f_ffff) * 2 ** 32 + stat.inoLow;
-  stats[Stat.nlink] = stat.nlink;
+  stats[row + Stat.ino] = (stat.inoHigh & 0x1f_ffff) * 2 ** 32 + stat.inoLow;
+  stats[row + Stat.nlink] = stat.nlink;
 }
 
 /** A stretch of a file that holds data, or none. */
@@ -491,12 +505,13 @@ interface Extent {
 }
 
 /** A file's stretches from `offset` on, in order. Holes too small to be worth naming count as the zeros they are. */
-function* extents(fd: number, stat: StatBuffer, offset: number): Generator<Extent> {
-  const size = stat.size;
-  if (stat.blocks * 512 + SMALLEST_HOLE > size) {
-    yield { from: offset, to: size, isHole: false };
-    return;
-  }
+function extents(fd: number, stat: StatBuffer, offset: number): Iterable<Extent> {
+  const { size } = stat;
+  if (stat.blocks * 512 + SMALLEST_HOLE > size) return [{ from: offset, to: size, isHole: false }];
+  return extentsOfSparse(fd, size, offset);
+}
+
+function* extentsOfSparse(fd: number, size: number, offset: number): Generator<Extent> {
   let from = offset;
   let at = offset;
   while (at < size) {
@@ -511,9 +526,11 @@ function* extents(fd: number, stat: StatBuffer, offset: number): Generator<Exten
   if (from < size || size === 0) yield { from, to: size, isHole: false };
 }
 
-function roomFor(ids: Uint8Array, count: number): Uint8Array {
-  if ((count + 1) * ID_LENGTH <= ids.length) return ids;
-  const larger = new Uint8Array(ids.length * 2);
+/** Ids with room for `more` behind the first `count`: the same array, or a larger one with what is in it. */
+function roomFor(ids: Uint8Array, count: number, more = 1): Uint8Array {
+  const needed = (count + more) * ID_LENGTH;
+  if (needed <= ids.length) return ids;
+  const larger = new Uint8Array(Math.max(needed, ids.length * 2));
   larger.set(ids);
   return larger;
 }
