@@ -152,6 +152,22 @@ describe('growth', () => {
     expect(result.bytes.new).toBe(0);
     expect(archive.size() - size).toBeLessThan(64 * KIB);
   }, 60_000);
+
+  test('a file is cut as the same bytes from a stream, on both sides of the smallest chunk', async () => {
+    const archive = await Archive.make();
+    const sizes = [1, 16 * KIB - 1, 16 * KIB, 16 * KIB + 1, 32 * KIB, 300 * KIB];
+    const contents = sizes.map((size) => noise(size, `of ${size}`).toString('hex').slice(0, size));
+    for (const [i, content] of contents.entries()) writeFileSync(join(archive.tree, `file ${i}`), content);
+    writeFileSync(join(archive.tree, 'empty'), '');
+    const files = await archive.backup();
+    expect(files.bytes.new).toBe(sizes.reduce((sum, size) => sum + size, 0));
+    for (const [i, input] of contents.entries()) {
+      const stream = await archive.backup(['--stdin', '--name', `/stream ${i}`], 0, { input });
+      expect(stream.bytes).toMatchObject({ read: sizes[i], new: 0 });
+    }
+    const restored = await archive.restore(join(archive.folder, 'restored'));
+    expectSameTree(restored, archive.tree);
+  }, 60_000);
 });
 
 function expectSparse(file: string, most: number): void {
