@@ -1,3 +1,4 @@
+import type { ByteString } from '../bytes.js';
 import { FormatError } from '../errors.js';
 import { decode } from './cbor.js';
 import { encodeColumns } from './column-map.js';
@@ -12,6 +13,7 @@ export { CutReader, Segment } from './segment-columns.js';
 
 class ColumnWriters {
   readonly key = new ByteWriter(8192);
+  readonly type = new ByteWriter();
   readonly mode = new ByteWriter();
   readonly uid = new ByteWriter();
   readonly gid = new ByteWriter();
@@ -27,62 +29,145 @@ class ColumnWriters {
   }
 }
 
-const writers = new ColumnWriters();
-
 /**
- * The bytes of a segment with these entries, which must be sorted by key without duplicates. All entries of one owner
- * get one name, the last one given. RangeError for a number that a listing cannot hold (a size of 2^53 or more).
+ * Makes segments from entries that come sorted by key without duplicates: new ones, and such as other segments have.
+ * All entries of one owner get one name, the last one given.
  */
-export function encodeSegment(entries: readonly Entry[]): Uint8Array {
-  const w = writers;
-  w.reset();
-  const rare: RareColumns = {};
-  const types = new Uint8Array(entries.length);
-  const users = new Map<number, string>();
-  const groups = new Map<number, string>();
-  let previousKey = '';
-  let mtime = 0;
-  let ctime = 0;
-  let ino = 0;
-  for (let i = 0; i < entries.length; i++) {
-    const e = entries[i];
-    types[i] = e.type;
-    writeKey(w.key, previousKey, e.key);
-    previousKey = e.key;
+export class SegmentWriter {
+  /** Key of the first entry; empty while there is none. */
+  firstKey: ByteString = '';
+  private readonly columns = new ColumnWriters();
+  private count = 0;
+  private previousKey: ByteString = '';
+  private mtime = 0;
+  private ctime = 0;
+  private ino = 0;
+  private rare: RareColumns = {};
+  private users = new Map<number, string>();
+  private groups = new Map<number, string>();
+  /** Whose owners' names were given last: most entries have the same. */
+  private named: { segment: Segment | undefined; uid: number; gid: number } = { segment: undefined, uid: 0, gid: 0 };
+
+  /** Forgets what was added. */
+  reset(): void {
+    this.columns.reset();
+    this.firstKey = '';
+    this.count = 0;
+    this.previousKey = '';
+    this.mtime = 0;
+    this.ctime = 0;
+    this.ino = 0;
+    this.rare = {};
+    this.users = new Map();
+    this.groups = new Map();
+    this.named = { segment: undefined, uid: 0, gid: 0 };
+  }
+
+  /** Adds an entry. RangeError for a number that a listing cannot hold (a size of 2^53 or more). */
+  add(e: Entry): void {
+    const w = this.columns;
+    this.addKey(e.key);
+    w.type.byte(e.type);
     w.mode.varint(e.mode);
     w.uid.varint(e.uid);
     w.gid.varint(e.gid);
     w.size.varint(e.size);
-    mtime = writeTime(w.mtime, mtime, e.mtimeSec, e.mtimeNsec);
-    ctime = writeTime(w.ctime, ctime, e.ctimeSec, e.ctimeNsec);
-    w.ino.signed(e.ino - ino);
-    ino = e.ino;
+    this.mtime = writeTime(w.mtime, this.mtime, e.mtimeSec, e.mtimeNsec);
+    this.ctime = writeTime(w.ctime, this.ctime, e.ctimeSec, e.ctimeNsec);
+    this.addIno(e.ino);
     if (e.type === EntryType.file) {
       w.cut.byte((e.depth << 1) | e.chunkClass);
       if (e.depth === 0) w.cut.varint(e.ids.length / ID_LENGTH);
       w.ids.bytes(e.ids);
     }
-    if (e.user !== undefined) users.set(e.uid, e.user);
-    if (e.group !== undefined) groups.set(e.gid, e.group);
-    writeRareFields(rare, i, e);
+    this.named.segment = undefined;
+    if (e.user !== undefined) this.users.set(e.uid, e.user);
+    if (e.group !== undefined) this.groups.set(e.gid, e.group);
+    writeRareFields(this.rare, this.count++, e);
   }
-  if (users.size > 0) rare.users = [...users].sort((a, b) => a[0] - b[0]);
-  if (groups.size > 0) rare.groups = [...groups].sort((a, b) => a[0] - b[0]);
-  return encodeColumns<SegmentColumns>({
-    ...rare,
-    n: entries.length,
-    key: w.key.take(),
-    type: types,
-    mode: w.mode.take(),
-    uid: w.uid.take(),
-    gid: w.gid.take(),
-    size: w.size.take(),
-    mtime: w.mtime.take(),
-    ctime: w.ctime.take(),
-    ino: w.ino.take(),
-    cut: w.cut.take(),
-    ids: w.ids.take(),
-  });
+
+  /** Adds an entry of another segment, column by column: no entry is made of it. */
+  copy(segment: Segment, i: number): void {
+    const w = this.columns;
+    const uid = segment.uids[i];
+    const gid = segment.gids[i];
+    this.addKey(segment.keys[i]);
+    w.type.byte(segment.types[i]);
+    w.mode.varint(segment.modes[i]);
+    w.uid.varint(uid);
+    w.gid.varint(gid);
+    w.size.varint(segment.sizes[i]);
+    this.mtime = writeTime(w.mtime, this.mtime, segment.mtimeSecs[i], segment.mtimeNsecs[i]);
+    this.ctime = writeTime(w.ctime, this.ctime, segment.ctimeSecs[i], segment.ctimeNsecs[i]);
+    this.addIno(segment.inos[i]);
+    if (segment.types[i] === EntryType.file) {
+      const cut = segment.cuts[i];
+      const { offsets } = segment;
+      w.cut.byte(cut);
+      if (cut >> 1 === 0) w.cut.varint((offsets[i + 1] - offsets[i]) / ID_LENGTH);
+      w.ids.range(segment.ids, offsets[i], offsets[i + 1]);
+    }
+    this.nameOwners(segment, uid, gid);
+    if (segment.hasRareFields(i)) writeRareFields(this.rare, this.count, segment.entry(i));
+    this.count++;
+  }
+
+  /** The bytes of the segment; the next one begins. */
+  take(): Uint8Array {
+    const w = this.columns;
+    const { rare, users, groups } = this;
+    if (users.size > 0) rare.users = [...users].sort((a, b) => a[0] - b[0]);
+    if (groups.size > 0) rare.groups = [...groups].sort((a, b) => a[0] - b[0]);
+    const bytes = encodeColumns<SegmentColumns>({
+      ...rare,
+      n: this.count,
+      key: w.key.take(),
+      type: w.type.take(),
+      mode: w.mode.take(),
+      uid: w.uid.take(),
+      gid: w.gid.take(),
+      size: w.size.take(),
+      mtime: w.mtime.take(),
+      ctime: w.ctime.take(),
+      ino: w.ino.take(),
+      cut: w.cut.take(),
+      ids: w.ids.take(),
+    });
+    this.reset();
+    return bytes;
+  }
+
+  private addKey(key: ByteString): void {
+    if (this.count === 0) this.firstKey = key;
+    writeKey(this.columns.key, this.previousKey, key);
+    this.previousKey = key;
+  }
+
+  private addIno(ino: number): void {
+    this.columns.ino.signed(ino - this.ino);
+    this.ino = ino;
+  }
+
+  private nameOwners(segment: Segment, uid: number, gid: number): void {
+    const { named } = this;
+    if (named.segment === segment && named.uid === uid && named.gid === gid) return;
+    const user = segment.userName(uid);
+    const group = segment.groupName(gid);
+    if (user !== undefined) this.users.set(uid, user);
+    if (group !== undefined) this.groups.set(gid, group);
+    named.segment = segment;
+    named.uid = uid;
+    named.gid = gid;
+  }
+}
+
+const writer = new SegmentWriter();
+
+/** The bytes of a segment with these entries: see SegmentWriter. */
+export function encodeSegment(entries: readonly Entry[]): Uint8Array {
+  writer.reset(); // an entry that could not be added may have left some behind
+  for (const entry of entries) writer.add(entry);
+  return writer.take();
 }
 
 /** Appends a time, its seconds as the difference to the one before; returns these seconds. */

@@ -70,6 +70,18 @@ export class ByteWriter {
     this.length += value.length;
   }
 
+  /** Appends the bytes from `from` to `to` of an array: without making a view of it when they are few. */
+  range(source: Uint8Array, from: number, to: number): void {
+    const size = to - from;
+    if (size > 64) {
+      this.bytes(source.subarray(from, to));
+      return;
+    }
+    this.reserve(size);
+    for (let i = 0; i < size; i++) this.buffer[this.length + i] = source[from + i];
+    this.length += size;
+  }
+
   /** Appends a byte string from its char `from` on. */
   text(value: ByteString, from = 0): void {
     const size = value.length - from;

@@ -4,7 +4,14 @@ import { FormatError } from '../../src/errors.js';
 import { decode, encode } from '../../src/format/cbor.js';
 import { holeId } from '../../src/format/chunk-list.js';
 import { type Entry, EntryType, MAX_SECONDS } from '../../src/format/entry.js';
-import { decodeEntry, decodeSegment, encodeEntry, encodeSegment, openSegment } from '../../src/format/segment.js';
+import {
+  decodeEntry,
+  decodeSegment,
+  encodeEntry,
+  encodeSegment,
+  openSegment,
+  SegmentWriter,
+} from '../../src/format/segment.js';
 import { PortableError } from '../../src/portable/index.js';
 import { readSegment } from '../../src/portable/listing.js';
 import { entries } from './arbitrary.js';
@@ -38,6 +45,36 @@ function plain(entry: Entry): unknown {
 }
 
 describe('segment', () => {
+  it('is the same bytes, whether its entries are new or copied from other segments', () => {
+    const writer = new SegmentWriter();
+    const lists = entries(24).chain((list) =>
+      fc.record({
+        list: fc.constant(list),
+        isCopied: fc.array(fc.boolean(), { minLength: list.length, maxLength: list.length }),
+        half: fc.nat(list.length),
+      }),
+    );
+    fc.assert(
+      fc.property(lists, ({ list, isCopied, half }) => {
+        const first = openSegment(encodeSegment(list.slice(0, half)));
+        const second = decodeSegment(encodeSegment(list.slice(half)));
+        list.forEach((entry, i) => {
+          if (!isCopied[i]) writer.add(entry);
+          else if (i < half) writer.copy(first, i);
+          else writer.copy(second, i - half);
+        });
+        expect(writer.firstKey).toBe(list[0]?.key ?? '');
+        const bytes = writer.take();
+        // Copied entries have the names that their segments give: the last ones.
+        const named = list.map((entry, i) => {
+          if (!isCopied[i]) return entry;
+          return i < half ? first.entry(i) : second.entry(i - half);
+        });
+        expect(Buffer.compare(bytes, encodeSegment(named))).toBe(0);
+      }),
+    );
+  });
+
   it('gives back every field of every entry', () => {
     fc.assert(
       fc.property(entries(12), (list) => {

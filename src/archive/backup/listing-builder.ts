@@ -2,7 +2,7 @@ import type { ByteString } from '../../bytes.js';
 import type { ActiveSegment, Stage } from '../../catalog/index.js';
 import type { Entry } from '../../format/entry.js';
 import { type ListingChild, type ListingCutter, type ListingRoot, ListingTreeBuilder } from '../../format/listing.js';
-import { encodeSegment, type Segment } from '../../format/segment.js';
+import { type Segment, SegmentWriter } from '../../format/segment.js';
 
 /** Where new metadata blobs go. */
 export interface MetaSink {
@@ -30,7 +30,7 @@ export class ListingBuilder {
   // The segment under construction. While it repeats one old segment from its beginning, only that is noted.
   private repeated: { row: ActiveSegment; segment: Segment } | undefined;
   private count = 0;
-  private items: Entry[] = [];
+  private readonly writer = new SegmentWriter();
 
   /** @param stage undefined in dry runs: nothing is kept */
   constructor(cutter: ListingCutter, stage: Stage | undefined, sink: MetaSink) {
@@ -41,11 +41,14 @@ export class ListingBuilder {
 
   /** Adds an entry as it stands in the old listing. */
   carry(row: ActiveSegment, segment: Segment, position: number): void {
-    this.cutBefore(segment.keys[position]);
-    if (this.count === 0 && position === 0) this.repeated = { row, segment };
-    else if (this.repeated !== undefined && !(this.repeated.segment === segment && this.count === position))
-      this.unfold();
-    if (this.repeated === undefined) this.items.push(segment.entry(position));
+    // Within a segment that repeats an old one no cut is due: there was none in that either.
+    const repeats = position > 0 && this.count === position && this.repeated?.segment === segment;
+    if (!repeats) {
+      this.cutBefore(segment.keys[position]);
+      if (this.count === 0 && position === 0) this.repeated = { row, segment };
+      else if (this.repeated !== undefined) this.unfold();
+      if (this.repeated === undefined) this.writer.copy(segment, position);
+    }
     this.count++;
     this.entries++;
   }
@@ -54,7 +57,7 @@ export class ListingBuilder {
   add(entry: Entry): void {
     this.cutBefore(entry.key);
     if (this.repeated !== undefined) this.unfold();
-    this.items.push(entry);
+    this.writer.add(entry);
     this.count++;
     this.entries++;
   }
@@ -85,15 +88,14 @@ export class ListingBuilder {
       this.children.push({ firstKey: repeated.row.firstKey, id: repeated.row.id, entries: this.count });
     } else {
       if (repeated !== undefined) this.unfold();
-      const bytes = encodeSegment(this.items);
-      const firstKey = this.items.length > 0 ? this.items[0].key : '';
+      const { firstKey } = this.writer;
+      const bytes = this.writer.take();
       const id = this.sink.put('listing', bytes);
       this.stage?.put(firstKey, id, bytes);
       this.children.push({ firstKey, id, entries: this.count });
       this.changed = true;
     }
     this.repeated = undefined;
-    this.items = [];
     this.count = 0;
   }
 
@@ -109,7 +111,7 @@ export class ListingBuilder {
   private unfold(): void {
     if (this.repeated === undefined) return;
     const { segment } = this.repeated;
-    for (let i = 0; i < this.count; i++) this.items.push(segment.entry(i));
+    for (let i = 0; i < this.count; i++) this.writer.copy(segment, i);
     this.repeated = undefined;
   }
 }

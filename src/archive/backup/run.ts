@@ -215,8 +215,6 @@ export class BackupRun {
     const isFile = item.type === EntryType.file;
     if (isFile) this.counts.bytesScanned += item.size;
     else if (item.type === EntryType.dir) this.counts.dirs++;
-    const old =
-      known && cursor.segment !== undefined ? { segment: cursor.segment, position: cursor.position } : undefined;
     if (known && (this.isUnchanged(item) || this.isSameAbove(item))) {
       const mustRead = isFile && (rules.mode === 'full' || rules.unsettled.has(item.key));
       if (!mustRead) {
@@ -227,7 +225,7 @@ export class BackupRun {
     }
     const carried = known ? this.carriedSlot() : undefined;
     if (known) cursor.next();
-    if (isFile) this.readFile(item, old, carried);
+    if (isFile) this.readFile(item, carried);
     else this.addOther(item);
   }
 
@@ -278,16 +276,15 @@ export class BackupRun {
 
   /** Takes the version under the cursor over as it is. */
   private carry(): void {
-    const slot = this.carriedSlot();
-    const isFile = slot.segment.types[slot.position] === EntryType.file;
-    if (isFile) {
+    const { row, segment, position } = this.cursor;
+    if (row === undefined || segment === undefined) throw new Error('nothing under the cursor');
+    if (segment.types[position] === EntryType.file) {
       this.counts.files.unchanged++;
-      this.countActive(slot.segment.sizes[slot.position]);
-      if (this.rules.unsettled.has(slot.segment.keys[slot.position]))
-        this.stage?.unsettled(slot.segment.keys[slot.position]);
+      this.countActive(segment.sizes[position]);
+      if (this.rules.unsettled.has(segment.keys[position])) this.stage?.unsettled(segment.keys[position]);
     }
-    if (this.head === this.slots.length) this.builder.carry(slot.row, slot.segment, slot.position);
-    else this.slots.push(slot);
+    if (this.head === this.slots.length) this.builder.carry(row, segment, position);
+    else this.slots.push(this.carriedSlot());
   }
 
   /** Takes over what could not be looked at, unless its content is lost in the store as well. */
@@ -306,15 +303,11 @@ export class BackupRun {
   }
 
   /** Has a file read; its slot is filled in when the worker has answered. */
-  private readFile(
-    item: ScanEntry,
-    old: { segment: Segment; position: number } | undefined,
-    carried: Carried | undefined,
-  ): void {
+  private readFile(item: ScanEntry, carried: Carried | undefined): void {
     const slot: Pending = { kind: 'pending', result: undefined, ready: false };
     this.slots.push(slot);
-    const wasFile = old !== undefined && old.segment.types[old.position] === EntryType.file;
-    const oldEntry = old !== undefined && wasFile ? old.segment.entry(old.position) : undefined;
+    const wasFile = carried?.segment.types[carried.position] === EntryType.file;
+    const oldEntry = wasFile ? carried.segment.entry(carried.position) : undefined;
     if (this.rules.dryRun) {
       this.countDry(oldEntry !== undefined, item.size);
       slot.result = carried ?? baseEntry(item);
