@@ -1,5 +1,5 @@
 /** What Node lacks: the system interface by FFI, with plain Node where that cannot be had. */
-export { type AesGcm, aesGcm } from './aes-gcm.js';
+export { aesGcm } from './aes-gcm.js';
 export {
   linkAt,
   makeDeviceAt,
