@@ -3,8 +3,8 @@
  *
  *   npm run build && node bench/micro/stages.mjs [DIR]      without DIR: node_modules of this package
  *
- * The stages are the program's own; what comes between them (threads, messages, batches) is not in it. Run it twice: the
- * first run also reads the tree from the disk.
+ * The stages are the program's own; what comes between them (threads, messages, batches) is not in it, and all files are
+ * cut small. Run it twice: the first run also reads the tree from the disk.
  */
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
@@ -32,11 +32,11 @@ const dir = resolve(process.argv[2] ?? join(import.meta.dirname, '../../node_mod
 const work = fs.mkdtempSync(join(process.env.BENCH_DIR ?? tmpdir(), 'bench-stages-'));
 process.on('exit', () => fs.rmSync(work, { recursive: true, force: true }));
 
-const spent = { scan: 0, read: 0, chunk: 0, hash: 0, claim: 0, 'gather and compress': 0, seal: 0, 'write packs': 0 };
-Object.assign(spent, { 'encode listing': 0, catalog: 0 });
+const STAGES = ['scan', 'read', 'chunk', 'hash', 'claim', 'gather and compress', 'seal', 'write packs'];
+const spent = Object.fromEntries([...STAGES, 'encode listing', 'catalog'].map((stage) => [stage, 0]));
+let inner = 0;
 
 /** Does a piece of work and counts its time, less what was counted of other stages meanwhile. */
-let inner = 0;
 function timed(stage, job) {
   const before = inner;
   const start = performance.now();
