@@ -17,6 +17,7 @@ import { ListingBuilder } from './backup/listing-builder.js';
 import { type StillThere, stillThere } from './backup/missing-blobs.js';
 import { ReadQueue } from './backup/read-queue.js';
 import { BackupRun, type RunCounts } from './backup/run.js';
+import { ListedItems, type ScanItems, ScanRows } from './backup/scan-rows.js';
 import { ScanThread } from './backup/scan-thread.js';
 import type { Context } from './context.js';
 import { keepCopy } from './copies.js';
@@ -261,11 +262,18 @@ class Backup {
     report.start('backup');
     let turned = performance.now();
     let files = 0;
+    let steps = 0;
     for await (const items of this.scanned(plan, lineage)) {
-      for (const item of items) {
-        if (item.kind === 'stdin') await this.readStdin(run, item.key);
-        else run.take(item);
-        if ((++files & 63) !== 0) continue;
+      while (!items.done) {
+        const unchanged = items instanceof ScanRows ? run.takeUnchanged(items) : 0;
+        files += unchanged;
+        if (unchanged === 0) {
+          const item = items.next();
+          if (item.kind === 'stdin') await this.readStdin(run, item.key);
+          else run.take(item);
+          files++;
+        }
+        if ((++steps & 63) !== 0) continue;
         while (this.queue !== undefined && (this.queue.full || run.congested)) {
           await this.queue.room();
           run.flush();
@@ -285,7 +293,7 @@ class Backup {
   }
 
   /** What is on disk. A thread of its own pays where there is much to compare it with. */
-  private scanned(plan: RootPlan, { head }: Lineage): AsyncIterable<ScanItem[]> | Iterable<ScanItem[]> {
+  private scanned(plan: RootPlan, { head }: Lineage): AsyncIterable<ScanItems> | Iterable<ScanItems> {
     const counts = head && snapshotBody(head)?.counts;
     const entries = counts === undefined ? 0 : counts.files + counts.dirs;
     if (entries < SCANNED_APART) return inBatches(scan(plan.scan));
@@ -427,14 +435,14 @@ class Backup {
 }
 
 /** Items a few at a time: each step of an asynchronous loop has its price. */
-function* inBatches(items: Iterable<ScanItem>): Generator<ScanItem[], void, undefined> {
+function* inBatches(items: Iterable<ScanItem>): Generator<ScanItems, void, undefined> {
   let batch: ScanItem[] = [];
   for (const item of items) {
     if (batch.push(item) < SCANNED_AT_ONCE) continue;
-    yield batch;
+    yield new ListedItems(batch);
     batch = [];
   }
-  yield batch;
+  yield new ListedItems(batch);
 }
 
 /** Nanoseconds since 1970. The clock gives milliseconds; the rest comes from the steady timer, so that times differ. */

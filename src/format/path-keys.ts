@@ -25,7 +25,21 @@ export class KeyReader {
   /** The next key. */
   next(): ByteString {
     this.skip();
+    return this.text();
+  }
+
+  /** The key that was read or passed over last. */
+  text(): ByteString {
     return this.current.latin1Slice(0, this.length);
+  }
+
+  /** Whether that key is the bytes from `from` to `to` of an array. */
+  equals(bytes: Uint8Array, from: number, to: number): boolean {
+    const { current, length } = this;
+    if (to - from !== length) return false;
+    // From the end: neighbours differ there.
+    for (let i = length - 1; i >= 0; i--) if (current[i] !== bytes[from + i]) return false;
+    return true;
   }
 
   /** Passes over the next key. */

@@ -15,7 +15,7 @@ export interface RareColumns {
 }
 
 /** Adds what is rare of the entry at position `i` to the lists. */
-export function writeRareFields(columns: RareColumns, i: number, e: Entry): void {
+export function writeRareFields(columns: RareColumns, i: number, e: Partial<Entry>): void {
   if (e.target !== undefined) push(columns, 'target', [i, toBytes(e.target)]);
   if (e.rdev !== undefined) push(columns, 'rdev', [i, e.rdev.major, e.rdev.minor]);
   if (e.link !== undefined) push(columns, 'link', [i, e.link]);

@@ -134,6 +134,11 @@ export class Segment {
     return this.rare.byPosition.has(i);
   }
 
+  /** Those fields of an entry; undefined when it has none. */
+  rareFieldsOf(i: number): Partial<Entry> | undefined {
+    return this.rare.byPosition.get(i);
+  }
+
   /** Name of an owner, as the segment has it. */
   userName(uid: number): string | undefined {
     return this.rare.users.get(uid);
@@ -152,37 +157,42 @@ export class Segment {
       uid: this.uids[i],
       gid: this.gids[i],
       size: this.sizes[i],
-      mtime: { seconds: mtimes.seconds[i], nanoseconds: mtimes.nanoseconds[i] },
-      ctime: { seconds: ctimes.seconds[i], nanoseconds: ctimes.nanoseconds[i] },
+      mtimeSec: mtimes.seconds[i],
+      mtimeNsec: mtimes.nanoseconds[i],
+      ctimeSec: ctimes.seconds[i],
+      ctimeNsec: ctimes.nanoseconds[i],
       ino: this.inos[i],
-      content: { cut: content.cuts[i], from: content.offsets[i], to: content.offsets[i + 1] },
+      cut: content.cuts[i],
+      idsFrom: content.offsets[i],
+      idsTo: content.offsets[i + 1],
     });
   }
 
   /** The same; the way to a few entries of a segment: no column is decoded for it. */
   loneEntry(i: number, key: ByteString = this.keyAt(i)): Entry {
     const { stored } = this;
+    const mtime = readTimeAt(stored.mtime, i);
+    const ctime = readTimeAt(stored.ctime, i);
+    const content = readCutAt(stored.cut, this.types, i);
     return this.assemble(i, key, {
       mode: readVarintAt(stored.mode, i),
       uid: readVarintAt(stored.uid, i),
       gid: readVarintAt(stored.gid, i),
       size: readVarintAt(stored.size, i),
-      mtime: readTimeAt(stored.mtime, i),
-      ctime: readTimeAt(stored.ctime, i),
+      mtimeSec: mtime.seconds,
+      mtimeNsec: mtime.nanoseconds,
+      ctimeSec: ctime.seconds,
+      ctimeNsec: ctime.nanoseconds,
       ino: readDeltaAt(stored.ino, i),
-      content: readCutAt(stored.cut, this.types, i),
+      cut: content.cut,
+      idsFrom: content.from,
+      idsTo: content.to,
     });
   }
 
-  /** Decodes every column but the rare ones, so that a malformed one shows. */
-  check(): this {
-    void [this.keys, this.modes, this.uids, this.gids, this.sizes, this.mtimes, this.ctimes, this.inos, this.content];
-    return this;
-  }
-
-  private assemble(i: number, key: ByteString, of: EntryColumns): Entry {
+  /** An entry, of which what the columns say has been read. */
+  assemble(i: number, key: ByteString, of: EntryColumns): Entry {
     const { rare } = this;
-    const { mtime, ctime, content } = of;
     const entry: Entry = {
       key,
       type: this.types[i] as EntryType,
@@ -190,14 +200,14 @@ export class Segment {
       uid: of.uid,
       gid: of.gid,
       size: of.size,
-      mtimeSec: mtime.seconds,
-      mtimeNsec: mtime.nanoseconds,
-      ctimeSec: ctime.seconds,
-      ctimeNsec: ctime.nanoseconds,
+      mtimeSec: of.mtimeSec,
+      mtimeNsec: of.mtimeNsec,
+      ctimeSec: of.ctimeSec,
+      ctimeNsec: of.ctimeNsec,
       ino: of.ino,
-      chunkClass: (content.cut & 1) as ChunkClass,
-      depth: content.cut >> 1,
-      ids: this.ids.subarray(content.from, content.to),
+      chunkClass: (of.cut & 1) as ChunkClass,
+      depth: of.cut >> 1,
+      ids: this.ids.subarray(of.idsFrom, of.idsTo),
     };
     const user = rare.users.get(entry.uid);
     const group = rare.groups.get(entry.gid);
@@ -205,6 +215,12 @@ export class Segment {
     if (group !== undefined) entry.group = group;
     const fields = rare.byPosition.get(i);
     return fields === undefined ? entry : Object.assign(entry, fields);
+  }
+
+  /** Decodes every column but the rare ones, so that a malformed one shows. */
+  check(): this {
+    void [this.keys, this.modes, this.uids, this.gids, this.sizes, this.mtimes, this.ctimes, this.inos, this.content];
+    return this;
   }
 
   private get mtimes(): Times {
@@ -229,15 +245,21 @@ export class Segment {
 }
 
 /** What the columns that all entries have say of one. */
-interface EntryColumns {
+export interface EntryColumns {
   mode: number;
   uid: number;
   gid: number;
   size: number;
-  mtime: Time;
-  ctime: Time;
+  mtimeSec: number;
+  mtimeNsec: number;
+  ctimeSec: number;
+  ctimeNsec: number;
   ino: number;
-  content: Content;
+  /** How its content was cut, as in `Segment.cuts`. */
+  cut: number;
+  /** Where its ids begin and end in `Segment.ids`. */
+  idsFrom: number;
+  idsTo: number;
 }
 
 interface Time {
@@ -275,6 +297,11 @@ export class CutReader {
     if (cut >> 1 > MAX_DEPTH) throw new FormatError('an entry has a chunk list of an impossible depth');
     this.length = (cut < 2 ? this.reader.varint() : 1) * ID_LENGTH;
     return cut;
+  }
+
+  /** How many bytes of the column have been read. */
+  get at(): number {
+    return this.reader.at;
   }
 
   /** Fails unless the column was read to its end. */

@@ -6,10 +6,12 @@ import { clampSeconds, type Entry, EntryType, ID_LENGTH } from './entry.js';
 import { writeKey } from './path-keys.js';
 import { type RareColumns, writeRareFields } from './rare-fields.js';
 import { Segment, type SegmentColumns } from './segment-columns.js';
+import { type ColumnEnds, SegmentWalk } from './segment-walk.js';
 import { readTrusted } from './trusted-cbor.js';
 import { ByteWriter } from './varint.js';
 
 export { CutReader, Segment } from './segment-columns.js';
+export { SegmentWalk } from './segment-walk.js';
 
 class ColumnWriters {
   readonly key = new ByteWriter(8192);
@@ -42,6 +44,7 @@ export class SegmentWriter {
   private mtime = 0;
   private ctime = 0;
   private ino = 0;
+  private walk: SegmentWalk | undefined;
   private rare: RareColumns = {};
   private users = new Map<number, string>();
   private groups = new Map<number, string>();
@@ -57,6 +60,7 @@ export class SegmentWriter {
     this.mtime = 0;
     this.ctime = 0;
     this.ino = 0;
+    this.walk = undefined;
     this.rare = {};
     this.users = new Map();
     this.groups = new Map();
@@ -86,30 +90,26 @@ export class SegmentWriter {
     writeRareFields(this.rare, this.count++, e);
   }
 
-  /** Adds an entry of another segment, column by column: no entry is made of it. */
-  copy(segment: Segment, i: number): void {
-    const w = this.columns;
-    const uid = segment.uids[i];
-    const gid = segment.gids[i];
-    this.addKey(segment.keys[i]);
-    w.type.byte(segment.types[i]);
-    w.mode.varint(segment.modes[i]);
-    w.uid.varint(uid);
-    w.gid.varint(gid);
-    w.size.varint(segment.sizes[i]);
-    this.mtime = writeTime(w.mtime, this.mtime, segment.mtimeSecs[i], segment.mtimeNsecs[i]);
-    this.ctime = writeTime(w.ctime, this.ctime, segment.ctimeSecs[i], segment.ctimeNsecs[i]);
-    this.addIno(segment.inos[i]);
-    if (segment.types[i] === EntryType.file) {
-      const cut = segment.cuts[i];
-      const { offsets } = segment;
-      w.cut.byte(cut);
-      if (cut >> 1 === 0) w.cut.varint((offsets[i + 1] - offsets[i]) / ID_LENGTH);
-      w.ids.range(segment.ids, offsets[i], offsets[i + 1]);
+  /**
+   * Adds the entries from `from` to `to` of another segment. The first is written anew, since it is told as the difference
+   * to the one before it; the columns of the others are copied as they stand.
+   */
+  copy(segment: Segment, from: number, to: number): void {
+    const walk = this.walkTo(segment, from);
+    this.addFirst(walk);
+    this.nameOwners(walk);
+    const begin = walk.ends();
+    while (walk.position < to - 1) {
+      walk.next();
+      this.nameOwners(walk);
     }
-    this.nameOwners(segment, uid, gid);
-    if (segment.hasRareFields(i)) writeRareFields(this.rare, this.count, segment.entry(i));
-    this.count++;
+    this.copyColumns(segment, begin, walk.ends());
+    this.previousKey = walk.key;
+    this.mtime = walk.mtimeSec;
+    this.ctime = walk.ctimeSec;
+    this.ino = walk.ino;
+    if (segment.hasAnyRareFields()) this.copyRareFields(segment, from, to);
+    this.count += to - from;
   }
 
   /** The bytes of the segment; the next one begins. */
@@ -148,7 +148,57 @@ export class SegmentWriter {
     this.ino = ino;
   }
 
-  private nameOwners(segment: Segment, uid: number, gid: number): void {
+  /** Stretches of a segment are mostly copied one after the other. */
+  private walkTo(segment: Segment, position: number): SegmentWalk {
+    let { walk } = this;
+    if (walk === undefined || walk.segment !== segment || walk.position > position) {
+      walk = new SegmentWalk(segment);
+      this.walk = walk;
+    }
+    walk.to(position);
+    return walk;
+  }
+
+  private addFirst(walk: SegmentWalk): void {
+    const w = this.columns;
+    this.addKey(walk.key);
+    w.type.byte(walk.type);
+    w.mode.varint(walk.mode);
+    w.uid.varint(walk.uid);
+    w.gid.varint(walk.gid);
+    w.size.varint(walk.size);
+    writeTime(w.mtime, this.mtime, walk.mtimeSec, walk.mtimeNsec);
+    writeTime(w.ctime, this.ctime, walk.ctimeSec, walk.ctimeNsec);
+    this.addIno(walk.ino);
+    if (walk.type !== EntryType.file) return;
+    w.cut.byte(walk.cut);
+    if (walk.cut >> 1 === 0) w.cut.varint((walk.idsTo - walk.idsFrom) / ID_LENGTH);
+    w.ids.range(walk.segment.ids, walk.idsFrom, walk.idsTo);
+  }
+
+  private copyColumns({ stored, types, ids }: Segment, from: ColumnEnds, to: ColumnEnds): void {
+    const w = this.columns;
+    w.key.range(stored.key, from.key, to.key);
+    w.type.range(types, from.entries, to.entries);
+    w.mode.range(stored.mode, from.mode, to.mode);
+    w.uid.range(stored.uid, from.uid, to.uid);
+    w.gid.range(stored.gid, from.gid, to.gid);
+    w.size.range(stored.size, from.size, to.size);
+    w.mtime.range(stored.mtime, from.mtime, to.mtime);
+    w.ctime.range(stored.ctime, from.ctime, to.ctime);
+    w.ino.range(stored.ino, from.ino, to.ino);
+    w.cut.range(stored.cut, from.cut, to.cut);
+    w.ids.range(ids, from.ids, to.ids);
+  }
+
+  private copyRareFields(segment: Segment, from: number, to: number): void {
+    for (let i = from; i < to; i++) {
+      const fields = segment.rareFieldsOf(i);
+      if (fields !== undefined) writeRareFields(this.rare, this.count + i - from, fields);
+    }
+  }
+
+  private nameOwners({ segment, uid, gid }: SegmentWalk): void {
     const { named } = this;
     if (named.segment === segment && named.uid === uid && named.gid === gid) return;
     const user = segment.userName(uid);

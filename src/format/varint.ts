@@ -187,6 +187,11 @@ export class ByteReader {
     return true;
   }
 
+  /** How many bytes have been read. */
+  get at(): number {
+    return this.position;
+  }
+
   /** How many bytes are still to be read. */
   get left(): number {
     return this.data.length - this.position;

@@ -1,7 +1,7 @@
 /** What is on disk: roots, the walk through them, and what it leaves out. */
 export { type Explanation, explain } from './explain.js';
 export type { ExcludedItem, FailedItem, KeepItem, ScanItem, SkippedItem, StdinItem } from './items.js';
-export { FACTS, ScanEntry } from './items.js';
+export { FACTS, Fact, ScanEntry } from './items.js';
 export { keyOf, pathOf } from './keys.js';
 export { orderOf, planOf, type ScanOrder } from './order.js';
 export type { ScanPlan, ScanRoot } from './plan.js';

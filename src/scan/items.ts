@@ -8,6 +8,21 @@ const TWO_32 = 0x1_0000_0000;
 
 /** How many numbers there are of an entry. */
 export const FACTS = 15;
+
+/** Places of some of them. */
+export const Fact = {
+  type: 0,
+  mode: 1,
+  uid: 2,
+  gid: 3,
+  size: 4,
+  mtimeSec: 5,
+  mtimeNsec: 6,
+  ctimeSec: 7,
+  ctimeNsec: 8,
+  ino: 9,
+} as const;
+
 const scratch = new Float64Array(FACTS);
 
 const ENTRY_TYPE: (EntryType | undefined)[] = [];

@@ -58,11 +58,19 @@ describe('segment', () => {
       fc.property(lists, ({ list, isCopied, half }) => {
         const first = openSegment(encodeSegment(list.slice(0, half)));
         const second = decodeSegment(encodeSegment(list.slice(half)));
-        list.forEach((entry, i) => {
-          if (!isCopied[i]) writer.add(entry);
-          else if (i < half) writer.copy(first, i);
-          else writer.copy(second, i - half);
-        });
+        for (let i = 0; i < list.length; ) {
+          if (!isCopied[i]) {
+            writer.add(list[i++]);
+            continue;
+          }
+          // Stretches of any length: neighbours are copied together, but not over the end of a segment.
+          const end = i < half ? half : list.length;
+          let to = i + 1;
+          while (to < end && isCopied[to]) to++;
+          if (i < half) writer.copy(first, i, to);
+          else writer.copy(second, i - half, to - half);
+          i = to;
+        }
         expect(writer.firstKey).toBe(list[0]?.key ?? '');
         const bytes = writer.take();
         // Copied entries have the names that their segments give: the last ones.

@@ -1,13 +1,13 @@
 import type { ByteString } from '../../bytes.js';
 import type { ActiveSegment, Catalog, SourceId } from '../../catalog/index.js';
-import { openSegment, type Segment } from '../../format/segment.js';
+import { openSegment, SegmentWalk } from '../../format/segment.js';
 
 /** Walks the active versions of a source in path-key order, segment by segment. */
 export class ActiveCursor {
-  /** The row and decoded segment in which the cursor stands, and its place there. */
+  /** The row in whose segment the cursor stands. */
   row: ActiveSegment | undefined;
-  segment: Segment | undefined;
-  position = 0;
+  /** Stands on the version under the cursor; undefined at the end. */
+  version: SegmentWalk | undefined;
   private readonly catalog: Catalog;
   private readonly source: SourceId | undefined;
   private page: ActiveSegment[] = [];
@@ -23,22 +23,24 @@ export class ActiveCursor {
 
   /** Key of the version under the cursor; undefined at the end. */
   get key(): ByteString | undefined {
-    return this.segment?.keys[this.position];
+    return this.version?.key;
   }
 
   /** Goes to the next version. */
   next(): void {
-    this.position++;
-    if (this.segment !== undefined && this.position >= this.segment.length) this.nextSegment();
+    const { version } = this;
+    if (version === undefined) return;
+    if (version.position + 1 < version.segment.length) version.next();
+    else this.nextSegment();
   }
 
   private nextSegment(): void {
     do {
       if (this.pagePosition >= this.page.length) this.readPage();
       this.row = this.page[this.pagePosition++];
-      this.segment = this.row === undefined ? undefined : openSegment(this.row.bytes);
-      this.position = 0;
-    } while (this.segment !== undefined && this.segment.length === 0);
+      this.version = this.row === undefined ? undefined : new SegmentWalk(openSegment(this.row.bytes));
+    } while (this.version?.segment.length === 0);
+    this.version?.next();
   }
 
   private readPage(): void {

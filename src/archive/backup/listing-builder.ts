@@ -11,6 +11,13 @@ export interface MetaSink {
   has?: (id: Uint8Array) => boolean;
 }
 
+/** Where the old listing has an entry. */
+export interface OldPlace {
+  row: ActiveSegment;
+  segment: Segment;
+  position: number;
+}
+
 /**
  * Builds the new listing from entries in key order: some carried over from the listing before, some new.
  *
@@ -27,9 +34,12 @@ export class ListingBuilder {
   private readonly reused = new Set<number>();
   private changed = false;
 
-  // The segment under construction. While it repeats one old segment from its beginning, only that is noted.
-  private repeated: { row: ActiveSegment; segment: Segment } | undefined;
+  /** Entries in the segment under construction. */
   private count = 0;
+  /** The old segment with whose first paths it begins: it is cut where that was. */
+  private along: { row: ActiveSegment; segment: Segment } | undefined;
+  /** Whether its entries, too, are those of that segment: then only their number is noted. */
+  private repeats = false;
   private readonly writer = new SegmentWriter();
 
   /** @param stage undefined in dry runs: nothing is kept */
@@ -39,24 +49,30 @@ export class ListingBuilder {
     this.sink = sink;
   }
 
-  /** Adds an entry as it stands in the old listing. */
-  carry(row: ActiveSegment, segment: Segment, position: number): void {
-    // Within a segment that repeats an old one no cut is due: there was none in that either.
-    const repeats = position > 0 && this.count === position && this.repeated?.segment === segment;
-    if (!repeats) {
-      this.cutBefore(segment.keys[position]);
-      if (this.count === 0 && position === 0) this.repeated = { row, segment };
-      else if (this.repeated !== undefined) this.unfold();
-      if (this.repeated === undefined) this.writer.copy(segment, position);
+  /** Adds entries as they stand in a segment of the old listing, from `from` to `to`. */
+  carry(row: ActiveSegment, segment: Segment, from: number, to: number): void {
+    this.entries += to - from;
+    let at = from;
+    while (at < to) {
+      const end = this.isAlong(segment, at) ? to : this.begin(row, segment, at, to);
+      if (!this.repeats) this.writer.copy(segment, at, end);
+      this.count += end - at;
+      at = end;
     }
-    this.count++;
-    this.entries++;
   }
 
-  /** Adds a new entry. */
-  add(entry: Entry): void {
-    this.cutBefore(entry.key);
-    if (this.repeated !== undefined) this.unfold();
+  /**
+   * Adds a new entry.
+   * @param place where the old listing has one with this key
+   */
+  add(entry: Entry, place: OldPlace | undefined): void {
+    if (place === undefined || !this.isAlong(place.segment, place.position)) {
+      this.cutBefore(entry.key);
+      const isFirst = this.count === 0 && place?.position === 0;
+      if (this.along !== undefined) this.leave();
+      if (isFirst) this.along = place;
+    }
+    this.unfold();
     this.writer.add(entry);
     this.count++;
     this.entries++;
@@ -76,18 +92,40 @@ export class ListingBuilder {
     return tree.finish();
   }
 
+  /** Whether an entry is the next one of the old segment that the new one runs along: no cut is due, there was none. */
+  private isAlong(segment: Segment, position: number): boolean {
+    return position > 0 && this.count === position && this.along?.segment === segment;
+  }
+
+  /**
+   * Cuts before an old entry if need be.
+   * @returns up to which entry there is no other cut
+   */
+  private begin(row: ActiveSegment, segment: Segment, at: number, to: number): number {
+    this.cutBefore(at === 0 ? row.firstKey : segment.keys[at]);
+    if (this.count === 0 && at === 0) {
+      this.along = { row, segment };
+      this.repeats = true;
+      return to;
+    }
+    this.leave();
+    let end = at + 1;
+    while (end < to && !this.cutter.cutsBefore(segment.keys[end], this.count + end - at)) end++;
+    return end;
+  }
+
   private cutBefore(key: ByteString): void {
     if (this.cutter.cutsBefore(key, this.count)) this.close();
   }
 
   private close(): void {
-    const { repeated } = this;
-    if (repeated !== undefined && repeated.segment.length === this.count) {
-      this.reused.add(repeated.row.rowid);
-      this.heal(repeated.row);
-      this.children.push({ firstKey: repeated.row.firstKey, id: repeated.row.id, entries: this.count });
+    const { along } = this;
+    if (along !== undefined && this.repeats && along.segment.length === this.count) {
+      this.reused.add(along.row.rowid);
+      this.heal(along.row);
+      this.children.push({ firstKey: along.row.firstKey, id: along.row.id, entries: this.count });
     } else {
-      if (repeated !== undefined) this.unfold();
+      this.unfold();
       const { firstKey } = this.writer;
       const bytes = this.writer.take();
       const id = this.sink.put('listing', bytes);
@@ -95,7 +133,8 @@ export class ListingBuilder {
       this.children.push({ firstKey, id, entries: this.count });
       this.changed = true;
     }
-    this.repeated = undefined;
+    this.along = undefined;
+    this.repeats = false;
     this.count = 0;
   }
 
@@ -107,11 +146,16 @@ export class ListingBuilder {
     if (!this.sink.has(row.id)) this.sink.put('listing', row.bytes);
   }
 
-  /** The segment turned out not to repeat the old one: takes over what was only noted. */
+  /** The paths turned out not to be those of the old segment. */
+  private leave(): void {
+    this.unfold();
+    this.along = undefined;
+  }
+
+  /** The entries turned out not to repeat the old segment: takes over what was only noted. */
   private unfold(): void {
-    if (this.repeated === undefined) return;
-    const { segment } = this.repeated;
-    for (let i = 0; i < this.count; i++) this.writer.copy(segment, i);
-    this.repeated = undefined;
+    if (!this.repeats || this.along === undefined) return;
+    this.writer.copy(this.along.segment, 0, this.count);
+    this.repeats = false;
   }
 }

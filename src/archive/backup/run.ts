@@ -2,7 +2,7 @@ import type { ByteString } from '../../bytes.js';
 import type { ActiveSegment, Stage } from '../../catalog/index.js';
 import type { Keyring } from '../../crypto/keyring.js';
 import { type Content, type Entry, EntryType, NO_CONTENT, sameContent } from '../../format/entry.js';
-import type { Segment } from '../../format/segment.js';
+import type { Segment, SegmentWalk } from '../../format/segment.js';
 import {
   closeFd,
   getXattrAt,
@@ -21,6 +21,8 @@ import type { ActiveCursor } from './active-cursor.js';
 import type { FileRead } from './file-read.js';
 import type { ListingBuilder } from './listing-builder.js';
 import type { ReadQueue } from './read-queue.js';
+import type { ScanRows } from './scan-rows.js';
+import { unchangedRows } from './unchanged-rows.js';
 
 /** Writes through mmap move a file's mtime only after up to half a minute: a file this young is read again next time. */
 const SETTLED_MTIME_MS = 60_000;
@@ -65,21 +67,28 @@ export class RunCounts {
 }
 
 /** Something in key order that goes into the listing once it is known. */
-type Slot = Carried | { kind: 'entry'; entry: Entry | undefined; ready: true } | Pending;
+type Slot = Carried | Fresh;
 
-/** A version that stays as it is. */
+/** Versions of a segment that stay as they are, from `position` to `end`. */
 interface Carried {
-  kind: 'carried';
   row: ActiveSegment;
   segment: Segment;
   position: number;
+  end: number;
 }
 
-/** A file that a worker is reading; once it is ready, it is an entry, a version that stays, or nothing. */
-interface Pending {
-  kind: 'pending';
-  result: Entry | Carried | undefined;
+/** What may be new; once it is ready, it is an entry, a version that stays, or nothing. */
+interface Fresh {
   ready: boolean;
+  result: Entry | Carried | undefined;
+  /** The version in whose place it is. */
+  old: Carried | undefined;
+}
+
+/** The version that an entry of the scan may replace, and the entry that it is if that of a file. */
+interface OldVersion {
+  place: Carried;
+  file: Entry | undefined;
 }
 
 /**
@@ -102,6 +111,10 @@ export class BackupRun {
   /** Keys whose active versions stay, because the disk could not be asked. */
   private kept: { from: ByteString; end: ByteString } | undefined;
   private readonly linked = new Map<string, LinkedFile>();
+  private readonly unsettledKeys: readonly ByteString[];
+  /** The first of them that the cursor's segment may have. */
+  private unsettledAhead = 0;
+  private comparedInRows: { row: ActiveSegment | undefined; is: boolean } = { row: undefined, is: false };
 
   constructor(parts: {
     rules: RunRules;
@@ -116,7 +129,28 @@ export class BackupRun {
     this.builder = parts.builder;
     this.stage = parts.stage;
     this.queue = parts.queue;
+    this.unsettledKeys = [...parts.rules.unsettled];
     this.linkKey = parts.keyring.shared.hardlink;
+  }
+
+  /**
+   * Takes as many entries of the scan as are what the versions from the cursor on say: without a string or an object of
+   * any. @returns how many
+   */
+  takeUnchanged(rows: ScanRows): number {
+    const { cursor, rules } = this;
+    const { row, version } = cursor;
+    if (row === undefined || version === undefined || !this.isComparedInRows(row, version)) return 0;
+    const from = version.position;
+    const { count, files, dirs, bytes } = unchangedRows(version, rows, rules);
+    if (count === 0) return 0;
+    this.counts.files.unchanged += files;
+    this.counts.dirs += dirs;
+    this.counts.bytesScanned += bytes;
+    this.countActive(files, bytes);
+    this.carryStretch(row, version.segment, from, from + count);
+    if (from + count === version.segment.length) cursor.next();
+    return count;
   }
 
   /** Takes the next item of the scan. */
@@ -147,9 +181,9 @@ export class BackupRun {
     const isKnown = this.cursor.key === key;
     if (isKnown) this.cursor.next();
     this.counts.files[isKnown ? 'changed' : 'new']++;
-    this.countActive(entry.size);
+    this.countActive(1, entry.size);
     this.counts.bytesScanned += entry.size;
-    this.slots.push({ kind: 'entry', entry, ready: true });
+    this.slots.push({ ready: true, result: entry, old: undefined });
   }
 
   /** Takes the end of the scan, and waits for the workers. */
@@ -170,13 +204,12 @@ export class BackupRun {
     const { slots, builder } = this;
     while (this.head < slots.length) {
       const slot = slots[this.head];
-      if (!('ready' in slot)) builder.carry(slot.row, slot.segment, slot.position);
-      else if (!slot.ready) break;
-      else {
-        const result = slot.kind === 'entry' ? slot.entry : slot.result;
-        if (result !== undefined && 'kind' in result) builder.carry(result.row, result.segment, result.position);
-        else if (result !== undefined) builder.add(result);
-      }
+      if ('ready' in slot) {
+        if (!slot.ready) break;
+        const { result, old } = slot;
+        if (result !== undefined && 'segment' in result) carryInto(builder, result);
+        else if (result !== undefined) builder.add(result, old);
+      } else carryInto(builder, slot);
       this.head++;
     }
     if (this.head === slots.length) {
@@ -193,7 +226,7 @@ export class BackupRun {
     const { cursor } = this;
     while (cursor.key !== undefined && (key === undefined || cursor.key < key)) {
       if (this.isKept(cursor.key) || !this.rules.isCovered(cursor.key)) this.carryIfWhole();
-      else if (cursor.segment?.types[cursor.position] === EntryType.file) this.counts.files.removed++;
+      else if (cursor.version?.type === EntryType.file) this.counts.files.removed++;
       cursor.next();
     }
   }
@@ -223,28 +256,43 @@ export class BackupRun {
         return;
       }
     }
-    const carried = known ? this.carriedSlot() : undefined;
+    const old = known ? this.oldVersion() : undefined;
     if (known) cursor.next();
-    if (isFile) this.readFile(item, carried);
-    else this.addOther(item);
+    if (isFile) this.readFile(item, old);
+    else this.addOther(item, old?.place);
+  }
+
+  /** Whether the entries of a segment may be compared many at a time: nothing else decides than what the scan says. */
+  private isComparedInRows(row: ActiveSegment, { segment }: SegmentWalk): boolean {
+    const { mode, isWhole, unsettled } = this.rules;
+    if (mode === 'full' || isWhole !== undefined) return false;
+    if (unsettled.size === 0) return true;
+    if (this.comparedInRows.row !== row) {
+      const { unsettledKeys } = this;
+      while (this.unsettledAhead < unsettledKeys.length && unsettledKeys[this.unsettledAhead] < row.firstKey)
+        this.unsettledAhead++;
+      const ahead = unsettledKeys.at(this.unsettledAhead);
+      this.comparedInRows = { row, is: ahead === undefined || ahead > segment.keyAt(segment.length - 1) };
+    }
+    return this.comparedInRows.is;
   }
 
   /** Whether metadata says that the version under the cursor is what is on disk. */
   private isUnchanged(item: ScanEntry): boolean {
-    const { segment, position: i } = this.cursor;
-    if (segment === undefined) return false;
+    const { version } = this.cursor;
+    if (version === undefined) return false;
     const { rules } = this;
     const same =
-      segment.types[i] === item.type &&
-      (item.type !== EntryType.file || segment.sizes[i] === item.size) &&
-      segment.mtimeSecs[i] === item.mtimeSec &&
-      segment.mtimeNsecs[i] === item.mtimeNsec &&
-      (rules.ignoreCtime || (segment.ctimeSecs[i] === item.ctimeSec && segment.ctimeNsecs[i] === item.ctimeNsec)) &&
-      (rules.ignoreInode || segment.inos[i] === item.ino) &&
-      segment.modes[i] === item.mode &&
-      segment.uids[i] === item.uid &&
-      segment.gids[i] === item.gid;
-    return same && (rules.isWhole === undefined || rules.isWhole(segment, i));
+      version.type === item.type &&
+      (item.type !== EntryType.file || version.size === item.size) &&
+      version.mtimeSec === item.mtimeSec &&
+      version.mtimeNsec === item.mtimeNsec &&
+      (rules.ignoreCtime || (version.ctimeSec === item.ctimeSec && version.ctimeNsec === item.ctimeNsec)) &&
+      (rules.ignoreInode || version.ino === item.ino) &&
+      version.mode === item.mode &&
+      version.uid === item.uid &&
+      version.gid === item.gid;
+    return same && (rules.isWhole === undefined || rules.isWhole(version.segment, version.position));
   }
 
   /**
@@ -252,9 +300,9 @@ export class BackupRun {
    * roots: a home directory's would cost every run a new version of it.
    */
   private isSameAbove(item: ScanEntry): boolean {
-    const { segment, position } = this.cursor;
-    if (segment === undefined || item.type !== EntryType.dir || !this.rules.isAbove(item.key)) return false;
-    const old = segment.entry(position);
+    const { version } = this.cursor;
+    if (version === undefined || item.type !== EntryType.dir || !this.rules.isAbove(item.key)) return false;
+    const old = version.entry();
     const now = withXattrs(baseEntry(item));
     return (
       old.type === now.type &&
@@ -264,58 +312,65 @@ export class BackupRun {
       old.user === now.user &&
       old.group === now.group &&
       sameXattrs(old.xattrs ?? [], now.xattrs ?? []) &&
-      this.rules.isWhole?.(segment, position) !== false
+      this.rules.isWhole?.(version.segment, version.position) !== false
     );
   }
 
-  private carriedSlot(): Carried {
-    const { row, segment, position } = this.cursor;
-    if (row === undefined || segment === undefined) throw new Error('nothing under the cursor');
-    return { kind: 'carried', row, segment, position };
+  private oldVersion(): OldVersion {
+    const { row, version } = this.cursor;
+    if (row === undefined || version === undefined) throw new Error('nothing under the cursor');
+    const { segment, position } = version;
+    const file = version.type === EntryType.file ? version.entry() : undefined;
+    return { place: { row, segment, position, end: position + 1 }, file };
   }
 
   /** Takes the version under the cursor over as it is. */
   private carry(): void {
-    const { row, segment, position } = this.cursor;
-    if (row === undefined || segment === undefined) throw new Error('nothing under the cursor');
-    if (segment.types[position] === EntryType.file) {
+    const { row, version } = this.cursor;
+    if (row === undefined || version === undefined) throw new Error('nothing under the cursor');
+    if (version.type === EntryType.file) {
       this.counts.files.unchanged++;
-      this.countActive(segment.sizes[position]);
-      if (this.rules.unsettled.has(segment.keys[position])) this.stage?.unsettled(segment.keys[position]);
+      this.countActive(1, version.size);
+      if (this.rules.unsettled.has(version.key)) this.stage?.unsettled(version.key);
     }
-    if (this.head === this.slots.length) this.builder.carry(row, segment, position);
-    else this.slots.push(this.carriedSlot());
+    this.carryStretch(row, version.segment, version.position, version.position + 1);
+  }
+
+  private carryStretch(row: ActiveSegment, segment: Segment, position: number, end: number): void {
+    if (this.head === this.slots.length) this.builder.carry(row, segment, position, end);
+    else this.slots.push({ row, segment, position, end });
   }
 
   /** Takes over what could not be looked at, unless its content is lost in the store as well. */
   private carryIfWhole(): void {
-    const { segment, position } = this.carriedSlot();
-    if (this.rules.isWhole?.(segment, position) === false) this.fail(segment.keys[position], LOST);
+    const { version } = this.cursor;
+    if (version !== undefined && this.rules.isWhole?.(version.segment, version.position) === false)
+      this.fail(version.key, LOST);
     else this.carry();
   }
 
-  private addOther(item: ScanEntry): void {
+  private addOther(item: ScanEntry, old: Carried | undefined): void {
     const entry = withXattrs(baseEntry(item));
     if (item.target !== undefined) entry.target = item.target;
     if (isDevice(item.type)) entry.rdev = { major: item.rdevMajor, minor: item.rdevMinor };
     if (item.nlink > 1 && item.type !== EntryType.dir) entry.link = this.linkGroup(item.ino, item.mountKey);
-    this.slots.push({ kind: 'entry', entry, ready: true });
+    this.slots.push({ ready: true, result: entry, old });
   }
 
   /** Has a file read; its slot is filled in when the worker has answered. */
-  private readFile(item: ScanEntry, carried: Carried | undefined): void {
-    const slot: Pending = { kind: 'pending', result: undefined, ready: false };
+  private readFile(item: ScanEntry, old: OldVersion | undefined): void {
+    const place = old?.place;
+    const oldEntry = old?.file;
+    const slot: Fresh = { ready: false, result: undefined, old: place };
     this.slots.push(slot);
-    const wasFile = carried?.segment.types[carried.position] === EntryType.file;
-    const oldEntry = wasFile ? carried.segment.entry(carried.position) : undefined;
     if (this.rules.dryRun) {
       this.countDry(oldEntry !== undefined, item.size);
-      slot.result = carried ?? baseEntry(item);
+      slot.result = place ?? baseEntry(item);
       slot.ready = true;
       return;
     }
     const done = (read: FileRead): void => {
-      slot.result = this.settle(item, oldEntry, carried, read);
+      slot.result = this.settle(item, oldEntry, place, read);
       slot.ready = true;
     };
     const twin = item.nlink > 1 ? this.twinOf(item) : undefined;
@@ -367,7 +422,7 @@ export class BackupRun {
         this.fail(item.key, LOST);
         return undefined;
       }
-      this.countActive(old.size);
+      this.countActive(1, old.size);
       if (this.rules.unsettled.has(item.key)) this.stage?.unsettled(item.key);
       return carried;
     }
@@ -379,7 +434,7 @@ export class BackupRun {
       counts.files.changed_while_read++;
       this.fail(item.key, 'changed while it was read');
     }
-    this.countActive(entry.size);
+    this.countActive(1, entry.size);
     if (old === undefined) {
       counts.files.new++;
       return entry;
@@ -405,16 +460,16 @@ export class BackupRun {
     entry.replaced = { chunkClass: old.chunkClass, depth: old.depth, ids: old.ids.slice(), size: old.size };
   }
 
-  private countActive(size: number): void {
-    this.counts.activeFiles++;
+  private countActive(files: number, bytes: number): void {
+    this.counts.activeFiles += files;
     // Sparse files can be more together than a number tells exactly.
-    this.counts.activeBytes = Math.min(this.counts.activeBytes + size, Number.MAX_SAFE_INTEGER);
+    this.counts.activeBytes = Math.min(this.counts.activeBytes + bytes, Number.MAX_SAFE_INTEGER);
   }
 
   private countDry(existed: boolean, size: number): void {
     if (existed) this.counts.files.changed++;
     else this.counts.files.new++;
-    this.countActive(size);
+    this.countActive(1, size);
   }
 
   private linkGroup(ino: number, mountKey: ByteString): Uint8Array {
@@ -424,6 +479,10 @@ export class BackupRun {
   private fail(key: ByteString, message: string): void {
     this.counts.errors.push({ path: key, message });
   }
+}
+
+function carryInto(builder: ListingBuilder, { row, segment, position, end }: Carried): void {
+  builder.carry(row, segment, position, end);
 }
 
 /** A file with several names, and those of them that wait for it to be read. */

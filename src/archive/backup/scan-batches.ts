@@ -1,12 +1,11 @@
 import type { ByteString } from '../../bytes.js';
-import { FACTS, ScanEntry, type ScanItem } from '../../scan/index.js';
+import { ScanEntry, type ScanItem } from '../../scan/index.js';
+import { COLUMNS, KEY_END, MOUNT, ScanRows, TARGET_END } from './scan-rows.js';
 
 /** Entries in a batch at most. */
 const ROWS = 1024;
 /** Room for their keys and link targets, bytes. */
 const TEXT = 256 * 1024;
-/** Beside an entry's facts: where its key ends and its target ends (0: it has none), and its mount key's number. */
-const COLUMNS = FACTS + 3;
 /** Batches that may wait to be read. */
 const SLOTS = 6;
 const SLOT_BYTES = ROWS * COLUMNS * 8 + TEXT;
@@ -99,16 +98,16 @@ export class BatchWriter {
     const at = batch.rows++ * COLUMNS;
     item.writeFacts(slot.facts, at);
     this.used += slot.text.latin1Write(key, this.used);
-    slot.facts[at + FACTS] = this.used;
+    slot.facts[at + KEY_END] = this.used;
     if (target !== undefined) this.used += slot.text.latin1Write(target, this.used);
-    slot.facts[at + FACTS + 1] = target === undefined ? 0 : this.used;
+    slot.facts[at + TARGET_END] = target === undefined ? 0 : this.used;
     let mount = this.mounts.get(item.mountKey);
     if (mount === undefined) {
       mount = this.mounts.size;
       this.mounts.set(item.mountKey, mount);
       batch.mounts.push(item.mountKey);
     }
-    slot.facts[at + FACTS + 2] = mount;
+    slot.facts[at + MOUNT] = mount;
   }
 }
 
@@ -123,28 +122,18 @@ export class BatchReader {
     this.words = new Int32Array(ring.words);
   }
 
-  /** The items of the next batch, whose slot is then free. */
-  read(batch: ScanBatch): ScanItem[] {
+  /** The items of the next batch. They are to be taken before `free`. */
+  read(batch: ScanBatch): ScanRows {
     const { facts, text } = new Slot(this.ring, batch.number);
     this.mounts.push(...batch.mounts);
-    const items: ScanItem[] = [];
-    let other = 0;
-    let from = 0;
-    for (let row = 0; row <= batch.rows; row++) {
-      for (; other < batch.others.length && batch.others[other].before === row; other++)
-        items.push(revived(batch.others[other].item));
-      if (row === batch.rows) break;
-      const at = row * COLUMNS;
-      const keyEnd = facts[at + FACTS];
-      const key = text.latin1Slice(from, keyEnd);
-      const targetEnd = facts[at + FACTS + 1];
-      const target = targetEnd === 0 ? undefined : text.latin1Slice(keyEnd, targetEnd);
-      from = targetEnd === 0 ? keyEnd : targetEnd;
-      items.push(new ScanEntry(key, facts, at, this.mounts[facts[at + FACTS + 2]], target));
-    }
+    const others = batch.others.map(({ before, item }) => ({ before, item: revived(item) }));
+    return new ScanRows({ facts, text, count: batch.rows, mounts: this.mounts, others });
+  }
+
+  /** Frees the slot of the batch that was read last. */
+  free(): void {
     Atomics.add(this.words, TAKEN, 1);
     Atomics.notify(this.words, TAKEN);
-    return items;
   }
 
   /** Has the writer stop. */

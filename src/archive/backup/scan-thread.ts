@@ -1,9 +1,10 @@
 import { Worker } from 'node:worker_threads';
 import { keepHeapsSmall } from '../../platform/index.js';
-import { orderOf, type ScanItem, type ScanOrder, type ScanPlan } from '../../scan/index.js';
+import { orderOf, type ScanOrder, type ScanPlan } from '../../scan/index.js';
 import { carriedError } from '../worker-errors.js';
 import { workerFile } from '../worker-file.js';
 import { BatchReader, newRing, type ScanBatch, type ScanRing } from './scan-batches.js';
+import type { ScanRows } from './scan-rows.js';
 
 /** What it says: a batch, or how it ended. */
 export type ScanMessage =
@@ -26,8 +27,8 @@ export class ScanThread {
     this.messages = new Messages(this.worker);
   }
 
-  /** `scan` on this thread. It is a few thousand entries ahead at most. */
-  async *scan(plan: ScanPlan): AsyncGenerator<ScanItem[], void, undefined> {
+  /** `scan` on this thread. It is a few thousand entries ahead at most. What it yields holds until the next step. */
+  async *scan(plan: ScanPlan): AsyncGenerator<ScanRows, void, undefined> {
     const { messages } = this;
     const ring = newRing();
     const reader = new BatchReader(ring);
@@ -38,6 +39,7 @@ export class ScanThread {
         switch (message.kind) {
           case 'batch':
             yield reader.read(message.batch);
+            reader.free();
             break;
           case 'done':
             plan.rootsRead = message.rootsRead;

@@ -8,7 +8,11 @@ function through(items: readonly ScanItem[]): ScanItem[] {
   const ring = newRing();
   const reader = new BatchReader(ring);
   const read: ScanItem[] = [];
-  const writer = new BatchWriter(ring, (batch: ScanBatch) => read.push(...reader.read(structuredClone(batch))));
+  const writer = new BatchWriter(ring, (batch: ScanBatch) => {
+    const rows = reader.read(structuredClone(batch));
+    while (!rows.done) read.push(rows.next());
+    reader.free();
+  });
   for (const item of items) expect(writer.add(item)).toBe(true);
   expect(writer.flush()).toBe(true);
   return read;

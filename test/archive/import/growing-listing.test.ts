@@ -17,7 +17,7 @@ function entry(key: string, mtimeSec: number): Entry {
 /** The listing that a backup would build of this state. */
 function anew(state: Map<string, Entry>) {
   const builder = new ListingBuilder(cutter, undefined, { put: (_, bytes) => put(bytes) });
-  for (const item of state.values()) builder.add(item);
+  for (const item of state.values()) builder.add(item, undefined);
   return builder.finish(undefined);
 }
 
