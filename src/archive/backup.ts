@@ -335,10 +335,7 @@ class Backup {
     listing: ListingRoot,
   ): Promise<string | undefined> {
     const { keyring, store } = this.repository;
-    if (this.ingest !== undefined) {
-      await this.ingest.finishData();
-      await this.ingest.finishMetadata();
-    }
+    await this.ingest?.finish(() => stage.flush());
     const { header, body } = this.describe(lineage, mode, plan, counts, listing);
     const snapshot = sealSnapshot(keyring, header, body);
     const input = snapshotInput(snapshot.name, header, body, keyring.signer());

@@ -104,8 +104,7 @@ class Import {
       const state = new ArchiveState(this.maker, new Set(this.roots.map(({ path }) => keyOf(path))));
       const kept = this.prepareKept(ingest, entries);
       const taken = this.prepareTaken(listings, state, entries);
-      await ingest.finishData();
-      await ingest.finishMetadata();
+      await ingest.finish();
       const snapshot = await this.put(kept, taken);
       const active = [...entries.keys()].filter((i) => this.archive.versions[i].to === undefined).length;
       return { snapshot, files: active, versions: entries.size, damaged: this.damaged };

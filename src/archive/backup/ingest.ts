@@ -13,7 +13,7 @@ import { noteIndex } from '../index-notes.js';
 import type { Claim } from '../ingest/claim-table.js';
 import { FrameBuilder } from '../ingest/frame-builder.js';
 import type { CutResult, CutTask, FilesResult, IngestSetup, RangeResult, RangeTask } from '../ingest/messages.js';
-import { type FinishedPack, newRunId, type PackOrigin, PackWriter } from '../ingest/pack-writer.js';
+import { type FinishedPack, type FramePayload, newRunId, type PackOrigin, PackWriter } from '../ingest/pack-writer.js';
 import { IngestPool, workerCount } from '../ingest/pool.js';
 import { StreamIngester } from '../ingest/stream-ingester.js';
 import type { Repository } from '../repository.js';
@@ -80,9 +80,7 @@ export class Ingest {
       (frame) => {
         this.metaPack ??= new PackWriter(store, keyring, 'meta', this.origin);
         this.metaPack.add(frame);
-        if (!this.metaPack.full) return;
-        this.metaFinishing.push(this.metaPack.finish());
-        this.metaPack = undefined;
+        if (this.metaPack.full) this.finishMetaPack();
       },
     );
     this.pool.setUp(this.setup(level));
@@ -162,30 +160,23 @@ export class Ingest {
     return this.blobs.has(id, at);
   }
 
-  /** Makes all file data durable, and ends the workers: what is left to do is the main thread's, which gets their memory. */
-  async finishData(): Promise<void> {
-    const results = await this.pool.flush();
-    this.pool.close().catch(() => undefined); // told by close()
-    for (const { packs } of results) this.noteDurable(packs);
-    // What the workers had left over goes into one pack together.
-    let pack: PackWriter | undefined;
-    for (const { frames } of results)
-      for (const frame of frames) {
-        pack ??= new PackWriter(this.store, this.keyring, 'data', this.origin);
-        pack.add(frame);
-      }
-    if (pack !== undefined) this.noteDurable([await pack.finish()]);
-  }
-
   /**
-   * Makes all metadata durable and names every pack of the run in an index. Data must be durable by then.
+   * Makes all that was stored durable, and names every pack of the run in an index. Ends the workers first: what is left to
+   * do then is the main thread's, which gets their memory.
+   * @param meanwhile is done while the workers write what they hold; it puts nothing
    * @throws when a blob was claimed that no durable pack holds
    */
-  async finishMetadata(): Promise<void> {
+  async finish(meanwhile: () => void = () => undefined): Promise<void> {
+    const flushing = this.pool.flush();
+    flushing.catch(() => undefined); // told below, unless something else fails first
     this.metaFrames.flush();
-    if (this.metaPack !== undefined) this.metaFinishing.push(this.metaPack.finish());
-    this.metaPack = undefined;
-    this.noteDurable(await Promise.all(this.metaFinishing));
+    this.finishMetaPack();
+    meanwhile();
+    const results = await flushing;
+    this.pool.close().catch(() => undefined); // told by close()
+    for (const { packs } of results) this.noteDurable(packs);
+    const leftOver = this.packLeftOver(results.flatMap(({ frames }) => frames));
+    this.noteDurable(await Promise.all([...leftOver, ...this.metaFinishing]));
     this.metaFinishing.length = 0;
     await this.writeIndex();
     const { claims } = this.blobs;
@@ -199,6 +190,22 @@ export class Ingest {
     await this.metaPack?.abandon();
     this.metaPack = undefined;
     this.blobs.close();
+  }
+
+  private finishMetaPack(): void {
+    if (this.metaPack === undefined) return;
+    const finishing = this.metaPack.finish();
+    finishing.catch(() => undefined); // told by finish()
+    this.metaFinishing.push(finishing);
+    this.metaPack = undefined;
+  }
+
+  /** What the workers had left over goes into one pack together. */
+  private packLeftOver(frames: readonly FramePayload[]): Promise<FinishedPack>[] {
+    if (frames.length === 0) return [];
+    const pack = new PackWriter(this.store, this.keyring, 'data', this.origin);
+    for (const frame of frames) pack.add(frame);
+    return [pack.finish()];
   }
 
   private setup(level: IngestSetup['level']): IngestSetup {
