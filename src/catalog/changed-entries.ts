@@ -19,6 +19,11 @@ export function haveSameKeys(a: Segment, b: Segment): boolean {
   return a.length === b.length && sameBytes(a.stored.key, b.stored.key);
 }
 
+/** Whether two segments say the same of every owner's name; such as name other owners may not. */
+export function haveSameOwners(a: Segment, b: Segment): boolean {
+  return sameNames(a.stored.users, b.stored.users) && sameNames(a.stored.groups, b.stored.groups);
+}
+
 /**
  * Where two segments with the same paths differ, ascending. Columns whose bytes are equal hold equal values, so that
  * only the others are decoded: mostly times, sizes and ids.
@@ -34,7 +39,7 @@ export function changedEntries(a: Segment, b: Segment): ChangedEntry[] {
   compareNumbers(changed, METADATA, a.stored.gid, b.stored.gid);
   compareDifferences(changed, CHANGED, a.stored.ino, b.stored.ino, false);
   compareContents(changed, a, b);
-  if (!sameNames(a.stored.users, b.stored.users) || !sameNames(a.stored.groups, b.stored.groups)) {
+  if (!haveSameOwners(a, b)) {
     for (let i = 0; i < a.length; i++) {
       if (a.userName(a.uids[i]) !== b.userName(b.uids[i]) || a.groupName(a.gids[i]) !== b.groupName(b.gids[i]))
         changed[i] |= CHANGED;

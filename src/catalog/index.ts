@@ -18,6 +18,7 @@ export { catalogSize } from './files.js';
 export type { Forgotten, HeadListing } from './forget.js';
 export { isDamage } from './health.js';
 export type { Kept } from './kept.js';
+export type { CarriedStretch, KnownSegment } from './merge-listing.js';
 export type { MergedFolder, MergedObject, Objects } from './objects.js';
 export { type OpenOptions, type OpenOutcome, openCatalog } from './open.js';
 export type { ListedObject, PackInput, PackRow, Packs, Reconciliation } from './packs.js';

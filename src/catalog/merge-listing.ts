@@ -1,7 +1,7 @@
 import type { Entry } from '../format/entry.js';
-import { openSegment, type Segment } from '../format/segment.js';
+import { openSegment, type Segment, type SegmentTotals } from '../format/segment.js';
 import { Aspect, aspectsOf } from './aspects.js';
-import { changedEntries, haveSameKeys } from './changed-entries.js';
+import { changedEntries, haveSameKeys, haveSameOwners } from './changed-entries.js';
 import type { Db } from './database.js';
 import { decodeFroms, encodeFroms, type FromsRow } from './froms.js';
 import type { KeyText } from './keys.js';
@@ -36,6 +36,25 @@ export interface Merge {
   name: string;
   /** The snapshot whose state the segments hold. Without one nothing becomes history. */
   previous: { seq: number; name: string } | undefined;
+  /** What is known of new segments, by the rows of their bytes. */
+  known?: ReadonlyMap<number, KnownSegment> | undefined;
+}
+
+/** What whoever made a new segment knows of it. */
+export interface KnownSegment {
+  totals: SegmentTotals;
+  /** Entries that are those of an active segment, ascending; there may be more of them. */
+  carried: readonly CarriedStretch[];
+}
+
+/** Entries of a new segment that an active one has, with the same paths and in all but the names of their owners. */
+export interface CarriedStretch {
+  /** Position of the first in the new segment. */
+  at: number;
+  /** The row of the active one, and the position there. */
+  segment: number;
+  position: number;
+  count: number;
 }
 
 /** An active segment that the new listing does not have. */
@@ -98,12 +117,13 @@ export class Merger {
   /** Adds the next segment in key order, whose bytes a run has staged. */
   addStaged(put: PutRow): void {
     const segment = loadBytes(this.db, put.id);
+    const known = this.merge.known?.get(put.id);
     const old = this.old.inPlaceOf(put.first_key, segment);
     if (old === undefined) {
-      this.insert(put, segment);
+      this.insert(put, segment, known);
       return;
     }
-    this.replace(old, put, segment);
+    this.replace(old, put, segment, known);
     deleteBytes(this.db, old.row.bytes_id);
   }
 
@@ -129,7 +149,12 @@ export class Merger {
   }
 
   /** Gives a row another segment with the same paths. */
-  private replace({ id, row, segment: before }: Replaceable, put: PutRow, segment: Segment): void {
+  private replace(
+    { id, row, segment: before }: Replaceable,
+    put: PutRow,
+    segment: Segment,
+    known?: KnownSegment,
+  ): void {
     const { db, merge, changes } = this;
     const froms = decodeFroms(row, row.entries);
     const changed = changedEntries(before, segment);
@@ -138,18 +163,38 @@ export class Merger {
       froms[position] = merge.seq;
     }
     changes.changed += changed.length;
-    updateSegment(db, id, put, fileTotals(segment), encodeFroms(froms, merge.seq));
+    updateSegment(db, id, put, known?.totals ?? fileTotals(segment), encodeFroms(froms, merge.seq));
   }
 
-  /** Adds a segment, comparing it entry by entry with the old ones. */
-  private insert(put: PutRow, segment: Segment): void {
-    const { db, merge, changes, old } = this;
-    const froms: number[] = new Array(segment.length);
-    const { keys } = segment.check();
-    for (let i = 0; i < keys.length; i++) {
-      const key = keys[i];
+  /** Adds a segment, comparing with the old ones what is not known to be carried. */
+  private insert(put: PutRow, segment: Segment, known?: KnownSegment): void {
+    const { db, merge, old } = this;
+    if (known === undefined) segment.check();
+    const froms: number[] = new Array(segment.length).fill(merge.seq);
+    let from = 0;
+    for (const { at, segment: id, position, count } of known?.carried ?? []) {
+      this.compare(segment, froms, from, at);
+      from = at;
+      if (!old.reach(id, position, () => this.remove(old)) || !haveSameOwners(old.segment!, segment)) continue;
+      old.take(froms, at, count);
+      from += count;
+    }
+    this.compare(segment, froms, from, segment.length);
+    // First keys are unique: an old segment with this one has been met above, and its row is gone.
+    old.meet(put.first_key);
+    insertSegment(db, merge.source, put, { segment, froms, totals: known?.totals ?? fileTotals(segment) }, merge.seq);
+  }
+
+  /** Compares the entries from `from` to `to` one by one with the old ones. */
+  private compare(segment: Segment, froms: number[], from: number, to: number): void {
+    const { old, changes } = this;
+    if (this.step === undefined && old.segment === undefined) {
+      changes.added += to - from;
+      return;
+    }
+    for (let i = from; i < to; i++) {
+      const key = segment.keys[i];
       for (; old.segment !== undefined && old.key < key; old.next()) this.remove(old);
-      froms[i] = merge.seq;
       if (old.segment === undefined || old.key !== key) {
         this.step?.add(key, Aspect.added);
         changes.added++;
@@ -164,9 +209,6 @@ export class Merger {
       }
       old.next();
     }
-    // First keys are unique: an old segment with this one has been met above, and its row is gone.
-    old.meet(put.first_key);
-    insertSegment(db, merge.source, put, segment, froms, merge.seq);
   }
 
   /** Ends the version of a path that is no longer there. */
@@ -198,15 +240,19 @@ interface Replaceable {
 class OldEntries {
   private readonly db: Db;
   private readonly drops: readonly Drop[];
+  /** Places of rows among them. */
+  private readonly order: ReadonlyMap<number, number>;
   /** The next one to load. */
   private upcoming = 0;
   private loaded: Segment | undefined;
+  private loadedId = 0;
   private froms: number[] = [];
   private position = 0;
 
   constructor(db: Db, drops: readonly Drop[]) {
     this.db = db;
     this.drops = drops;
+    this.order = new Map(drops.map(({ id }, i) => [id, i]));
   }
 
   /**
@@ -251,6 +297,28 @@ class OldEntries {
     if (++this.position === this.froms.length) this.loaded = undefined;
   }
 
+  /**
+   * Goes on to an entry that lies ahead. @param passed is called for each one before it, which is then the current one
+   * @returns false when it does not lie ahead: nothing has been done
+   */
+  reach(id: number, position: number, passed: () => void): boolean {
+    const isLoaded = this.loaded !== undefined && this.loadedId === id;
+    const isAhead = isLoaded ? this.position <= position : (this.order.get(id) ?? -1) >= this.upcoming;
+    if (!isAhead) return false;
+    while (this.segment !== undefined && (this.loadedId !== id || this.position < position)) {
+      passed();
+      this.next();
+    }
+    return true;
+  }
+
+  /** Passes over entries of the current segment, and writes down from `at` on in which snapshots they began. */
+  take(froms: number[], at: number, count: number): void {
+    for (let i = 0; i < count; i++) froms[at + i] = this.froms[this.position + i];
+    this.position += count;
+    if (this.position === this.froms.length) this.loaded = undefined;
+  }
+
   private isUpcoming(firstKey: KeyText): boolean {
     return this.loaded === undefined && this.drops[this.upcoming]?.first_key === firstKey;
   }
@@ -270,6 +338,7 @@ class OldEntries {
     deleteBytes(this.db, row.bytes_id);
     this.froms = decodeFroms(row, row.entries);
     this.position = 0;
+    this.loadedId = id;
     // An empty segment has no entry to stand on.
     this.loaded = row.entries === 0 ? undefined : openSegment(row.bytes);
   }

@@ -1,7 +1,7 @@
 import type { ByteString } from '../bytes.js';
 import type { Db } from './database.js';
 import { keyText } from './keys.js';
-import { type Changes, mergeStaged } from './merge-listing.js';
+import { type Changes, type KnownSegment, mergeStaged } from './merge-listing.js';
 import { insertBytes } from './segment-rows.js';
 import { parseSnapshot, snapshotText } from './snapshot-text.js';
 import type { SnapshotInput, SnapshotRow, Snapshots, SourceId } from './snapshots.js';
@@ -26,7 +26,9 @@ export class Stage {
   readonly run: number;
   private readonly db: Db;
   private readonly runs: Runs;
-  private puts: { firstKey: string; id: Uint8Array; bytes: Uint8Array }[] = [];
+  private puts: { firstKey: string; id: Uint8Array; bytes: Uint8Array; known: KnownSegment | undefined }[] = [];
+  /** By their rows in the database. */
+  private readonly known = new Map<number, KnownSegment>();
   private drops: number[] = [];
   private notes: string[] = [];
   private held = 0;
@@ -43,9 +45,12 @@ export class Stage {
     this.hold(16);
   }
 
-  /** A segment of the new listing that is not among the active ones. In any order. */
-  put(firstKey: ByteString, id: Uint8Array, bytes: Uint8Array): void {
-    this.puts.push({ firstKey: keyText(firstKey), id, bytes });
+  /**
+   * A segment of the new listing that is not among the active ones. In any order.
+   * @param known what need not be found out when the run is completed, unless that is after a crash
+   */
+  put(firstKey: ByteString, id: Uint8Array, bytes: Uint8Array, known?: KnownSegment): void {
+    this.puts.push({ firstKey: keyText(firstKey), id, bytes, known });
     this.hold(bytes.length + 128);
   }
 
@@ -66,7 +71,7 @@ export class Stage {
 
   /** Makes the sealed run's listing the active one; see Runs.complete. */
   complete(): RunResult {
-    return this.runs.complete(this.run);
+    return this.runs.complete(this.run, this.known);
   }
 
   /** Takes everything back. */
@@ -82,8 +87,9 @@ export class Stage {
   /** Writes down what is held back. */
   flush(): void {
     this.db.transaction(() => {
-      for (const { firstKey, id, bytes } of this.puts) {
+      for (const { firstKey, id, bytes, known } of this.puts) {
         const row = insertBytes(this.db, bytes);
+        if (known !== undefined) this.known.set(row, known);
         this.db.run(
           'INSERT INTO staged_puts (id, run, first_key, blob_id) VALUES (?, ?, ?, ?)',
           row,
@@ -143,7 +149,7 @@ export class Runs {
    * Makes a sealed run's listing the active one, in one transaction: its snapshot is applied, ended versions become
    * history, unsettled notes are replaced. In a shared store only once all that the snapshot needs is known to be there.
    */
-  complete(run: number): RunResult {
+  complete(run: number, known?: ReadonlyMap<number, KnownSegment>): RunResult {
     return this.db.transaction(() => {
       const row = this.db.one<{ source: number; snapshot: string | null }>(
         'SELECT source, snapshot FROM runs WHERE id = ?',
@@ -157,6 +163,7 @@ export class Runs {
         seq: snapshot.seq,
         name: snapshot.name,
         previous,
+        known,
       });
       this.db.run('DELETE FROM unsettled WHERE source = ?', row.source);
       this.db.run(

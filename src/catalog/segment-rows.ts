@@ -1,10 +1,11 @@
 import { type Entry, EntryType } from '../format/entry.js';
-import { openSegment, type Segment } from '../format/segment.js';
+import { KeyReader } from '../format/path-keys.js';
+import { openSegment, type Segment, type SegmentTotals } from '../format/segment.js';
 import { ByteReader } from '../format/varint.js';
 import type { Db } from './database.js';
 import { encodeRow } from './entry-row.js';
 import { encodeFroms, type FromsRow } from './froms.js';
-import { keyText, nameOf } from './keys.js';
+import { keyText } from './keys.js';
 import type { SourceId } from './snapshots.js';
 
 /** A new segment whose bytes are in the database. */
@@ -13,14 +14,6 @@ export interface PutRow {
   id: number;
   first_key: string;
   blob_id: Uint8Array;
-}
-
-/** What a row says of a segment's files. */
-export interface FileTotals {
-  files: number;
-  file_bytes: number;
-  newest_mtime: number | null;
-  newest_ctime: number | null;
 }
 
 /** The segment of a row of `segments`. */
@@ -61,11 +54,9 @@ export function insertSegment(
   db: Db,
   source: SourceId,
   put: PutRow,
-  segment: Segment,
-  froms: number[],
+  { segment, froms, totals }: { segment: Segment; froms: number[]; totals: SegmentTotals },
   seq: number,
 ): void {
-  const totals = fileTotals(segment);
   const row = encodeFroms(froms, seq);
   const { id } = db.run(
     `INSERT INTO segments (source, first_key, blob_id, bytes_id, entries, files, file_bytes, newest_mtime, newest_ctime,
@@ -76,10 +67,7 @@ export function insertSegment(
     put.blob_id,
     put.id,
     segment.length,
-    totals.files,
-    totals.file_bytes,
-    totals.newest_mtime,
-    totals.newest_ctime,
+    ...columnsOf(totals),
     row.min_from,
     row.max_from,
     row.froms,
@@ -88,16 +76,13 @@ export function insertSegment(
 }
 
 /** Gives a row other bytes, for the same paths. */
-export function updateSegment(db: Db, id: number, put: PutRow, totals: FileTotals, froms: FromsRow): void {
+export function updateSegment(db: Db, id: number, put: PutRow, totals: SegmentTotals, froms: FromsRow): void {
   db.run(
     `UPDATE segments SET blob_id = ?, bytes_id = ?, files = ?, file_bytes = ?, newest_mtime = ?, newest_ctime = ?,
        min_from = ?, max_from = ?, froms = ? WHERE id = ?`,
     put.blob_id,
     put.id,
-    totals.files,
-    totals.file_bytes,
-    totals.newest_mtime,
-    totals.newest_ctime,
+    ...columnsOf(totals),
     froms.min_from,
     froms.max_from,
     froms.froms,
@@ -139,35 +124,42 @@ export function insertHistory(db: Db, source: SourceId, entry: Entry, from: numb
   );
 }
 
-/** What is said of a segment's files; no column is decoded for it. */
-export function fileTotals({ types, stored }: Segment): FileTotals {
-  const totals: FileTotals = { files: 0, file_bytes: 0, newest_mtime: null, newest_ctime: null };
+function columnsOf({ files, bytes, newestMtime, newestCtime }: SegmentTotals): (number | null)[] {
+  return [files, bytes, newestMtime ?? null, newestCtime ?? null];
+}
+
+/** What a segment's files come to; no column is decoded for it. */
+export function fileTotals({ types, stored }: Segment): SegmentTotals {
+  let files = 0;
+  let bytes = 0;
   const sizes = new ByteReader(stored.size);
   for (let i = 0; i < types.length; i++) {
     const size = sizes.varint();
     if (types[i] !== EntryType.file) continue;
-    totals.files++;
-    totals.file_bytes += size;
+    files++;
+    bytes += size;
   }
-  totals.newest_mtime = newest(stored.mtime, types);
-  totals.newest_ctime = newest(stored.ctime, types);
-  return totals;
+  return { files, bytes, newestMtime: newest(stored.mtime, types), newestCtime: newest(stored.ctime, types) };
 }
 
-function newest(times: Uint8Array, types: Uint8Array): number | null {
+function newest(times: Uint8Array, types: Uint8Array): number | undefined {
   const reader = new ByteReader(times);
-  let latest: number | null = null;
+  let latest: number | undefined;
   let seconds = 0;
   for (let i = 0; i < types.length; i++) {
     seconds += reader.signed();
     reader.skip(1);
-    if (types[i] === EntryType.file && (latest === null || seconds > latest)) latest = seconds;
+    if (types[i] === EntryType.file && (latest === undefined || seconds > latest)) latest = seconds;
   }
   return latest;
 }
 
-function namesOf(segment: Segment): string {
+function namesOf({ stored, length }: Segment): string {
+  const keys = new KeyReader(new ByteReader(stored.key));
   let names = '/';
-  for (const key of segment.keys) names += `${nameOf(key)}/`;
+  for (let i = 0; i < length; i++) {
+    keys.skip();
+    names += `${keys.lastComponent()}/`;
+  }
   return names;
 }

@@ -33,6 +33,14 @@ export class KeyReader {
     return this.current.latin1Slice(0, this.length);
   }
 
+  /** What comes in it after the last separator. */
+  lastComponent(): ByteString {
+    const { current, length } = this;
+    let from = length;
+    while (from > 0 && current[from - 1] !== 0) from--;
+    return current.latin1Slice(from, length);
+  }
+
   /** Whether that key is the bytes from `from` to `to` of an array. */
   equals(bytes: Uint8Array, from: number, to: number): boolean {
     const { current, length } = this;

@@ -13,6 +13,15 @@ import { ByteWriter } from './varint.js';
 export { CutReader, Segment } from './segment-columns.js';
 export { SegmentWalk } from './segment-walk.js';
 
+/** What the regular files of a segment come to. */
+export interface SegmentTotals {
+  files: number;
+  bytes: number;
+  /** Seconds, as they are stored; undefined: it has no files. */
+  newestMtime: number | undefined;
+  newestCtime: number | undefined;
+}
+
 class ColumnWriters {
   readonly key = new ByteWriter(8192);
   readonly type = new ByteWriter();
@@ -38,6 +47,8 @@ class ColumnWriters {
 export class SegmentWriter {
   /** Key of the first entry; empty while there is none. */
   firstKey: ByteString = '';
+  /** Of the entries so far. */
+  totals: SegmentTotals = noTotals();
   private readonly columns = new ColumnWriters();
   private count = 0;
   private previousKey: ByteString = '';
@@ -55,6 +66,7 @@ export class SegmentWriter {
   reset(): void {
     this.columns.reset();
     this.firstKey = '';
+    this.totals = noTotals();
     this.count = 0;
     this.previousKey = '';
     this.mtime = 0;
@@ -83,6 +95,7 @@ export class SegmentWriter {
       w.cut.byte((e.depth << 1) | e.chunkClass);
       if (e.depth === 0) w.cut.varint(e.ids.length / ID_LENGTH);
       w.ids.bytes(e.ids);
+      this.countFile(e.size, this.mtime, this.ctime);
     }
     this.named.segment = undefined;
     if (e.user !== undefined) this.users.set(e.uid, e.user);
@@ -97,11 +110,11 @@ export class SegmentWriter {
   copy(segment: Segment, from: number, to: number): void {
     const walk = this.walkTo(segment, from);
     this.addFirst(walk);
-    this.nameOwners(walk);
+    this.noteCopied(walk);
     const begin = walk.ends();
     while (walk.position < to - 1) {
       walk.next();
-      this.nameOwners(walk);
+      this.noteCopied(walk);
     }
     this.copyColumns(segment, begin, walk.ends());
     this.previousKey = walk.key;
@@ -198,6 +211,19 @@ export class SegmentWriter {
     }
   }
 
+  private noteCopied(walk: SegmentWalk): void {
+    this.nameOwners(walk);
+    if (walk.type === EntryType.file) this.countFile(walk.size, walk.mtimeSec, walk.ctimeSec);
+  }
+
+  private countFile(size: number, mtime: number, ctime: number): void {
+    const { totals } = this;
+    totals.files++;
+    totals.bytes += size;
+    if (totals.newestMtime === undefined || totals.newestMtime < mtime) totals.newestMtime = mtime;
+    if (totals.newestCtime === undefined || totals.newestCtime < ctime) totals.newestCtime = ctime;
+  }
+
   private nameOwners({ segment, uid, gid }: SegmentWalk): void {
     const { named } = this;
     if (named.segment === segment && named.uid === uid && named.gid === gid) return;
@@ -209,6 +235,10 @@ export class SegmentWriter {
     named.uid = uid;
     named.gid = gid;
   }
+}
+
+function noTotals(): SegmentTotals {
+  return { files: 0, bytes: 0, newestMtime: undefined, newestCtime: undefined };
 }
 
 const writer = new SegmentWriter();

@@ -1,5 +1,5 @@
 import type { ByteString } from '../../bytes.js';
-import type { ActiveSegment, Stage } from '../../catalog/index.js';
+import type { ActiveSegment, CarriedStretch, Stage } from '../../catalog/index.js';
 import type { Entry } from '../../format/entry.js';
 import { type ListingChild, type ListingCutter, type ListingRoot, ListingTreeBuilder } from '../../format/listing.js';
 import { type Segment, SegmentWriter } from '../../format/segment.js';
@@ -41,6 +41,7 @@ export class ListingBuilder {
   /** Whether its entries, too, are those of that segment: then only their number is noted. */
   private repeats = false;
   private readonly writer = new SegmentWriter();
+  private carried: CarriedStretch[] = [];
 
   /** @param stage undefined in dry runs: nothing is kept */
   constructor(cutter: ListingCutter, stage: Stage | undefined, sink: MetaSink) {
@@ -55,7 +56,7 @@ export class ListingBuilder {
     let at = from;
     while (at < to) {
       const end = this.isAlong(segment, at) ? to : this.begin(row, segment, at, to);
-      if (!this.repeats) this.writer.copy(segment, at, end);
+      if (!this.repeats) this.copy(row, segment, at, end, this.count);
       this.count += end - at;
       at = end;
     }
@@ -126,16 +127,26 @@ export class ListingBuilder {
       this.children.push({ firstKey: along.row.firstKey, id: along.row.id, entries: this.count });
     } else {
       this.unfold();
-      const { firstKey } = this.writer;
+      const { firstKey, totals } = this.writer;
       const bytes = this.writer.take();
       const id = this.sink.put('listing', bytes);
-      this.stage?.put(firstKey, id, bytes);
+      this.stage?.put(firstKey, id, bytes, { totals, carried: this.carried });
       this.children.push({ firstKey, id, entries: this.count });
       this.changed = true;
     }
     this.along = undefined;
     this.repeats = false;
+    this.carried = [];
     this.count = 0;
+  }
+
+  /** Copies old entries, which are the new segment's from `at` on. */
+  private copy({ rowid }: ActiveSegment, segment: Segment, from: number, to: number, at: number): void {
+    this.writer.copy(segment, from, to);
+    const last = this.carried.at(-1);
+    const goesOn = last?.segment === rowid && last.position + last.count === from && last.at + last.count === at;
+    if (goesOn) last.count += to - from;
+    else this.carried.push({ at, segment: rowid, position: from, count: to - from });
   }
 
   /** What the store has lost of the old listing is put there again: the catalog has its bytes. */
@@ -155,7 +166,8 @@ export class ListingBuilder {
   /** The entries turned out not to repeat the old segment: takes over what was only noted. */
   private unfold(): void {
     if (!this.repeats || this.along === undefined) return;
-    this.writer.copy(this.along.segment, 0, this.count);
+    const { row, segment } = this.along;
+    this.copy(row, segment, 0, this.count, 0);
     this.repeats = false;
   }
 }

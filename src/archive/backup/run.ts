@@ -178,12 +178,12 @@ export class BackupRun {
   /** Takes what was read from standard input, at its place in the order. */
   takeStream(key: ByteString, entry: Entry): void {
     this.passUnseen(key);
-    const isKnown = this.cursor.key === key;
-    if (isKnown) this.cursor.next();
-    this.counts.files[isKnown ? 'changed' : 'new']++;
+    const old = this.cursor.key === key ? this.oldVersion() : undefined;
+    if (old !== undefined) this.cursor.next();
+    this.counts.files[old === undefined ? 'new' : 'changed']++;
     this.countActive(1, entry.size);
     this.counts.bytesScanned += entry.size;
-    this.slots.push({ ready: true, result: entry, old: undefined });
+    this.slots.push({ ready: true, result: entry, old: old?.place });
   }
 
   /** Takes the end of the scan, and waits for the workers. */
