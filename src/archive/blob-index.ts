@@ -2,7 +2,7 @@ import { closeSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'n
 import { join } from 'node:path';
 import type { Catalog } from '../catalog/index.js';
 import { ID_LENGTH } from '../format/entry.js';
-import { decodeDirectory, type PackDirectory } from '../format/pack.js';
+import { decodeDirectory, directoryIds, type PackDirectory } from '../format/pack.js';
 import { ClaimTable, createClaims, type KnownIdReader } from './ingest/claim-table.js';
 
 /** Where a blob lies. */
@@ -86,9 +86,9 @@ export class BlobIndex {
       for (const { number, directory } of catalog.packs.directories()) {
         const pack = byNumber.get(number);
         if (pack === undefined) continue;
-        const { ids } = decodeDirectory(directory);
+        const ids = directoryIds(directory);
         writeSync(fd, ids, 0, ids.length, pack.first * ID_LENGTH);
-        for (let i = 0; i < pack.blobs; i++) claims.load(ids, i * ID_LENGTH, pack.first + i);
+        claims.load(ids, pack.first);
       }
     } finally {
       closeSync(fd);

@@ -5,7 +5,7 @@ import type { BlobKind, Keyring } from '../../crypto/keyring.js';
 import { buildChunkList } from '../../format/chunk-list.js';
 import { type Content, ID_LENGTH } from '../../format/entry.js';
 import { type IndexedPack, sealIndex } from '../../format/index-object.js';
-import { decodeDirectory } from '../../format/pack.js';
+import { directoryIds } from '../../format/pack.js';
 import { Compressor, zstdCodec } from '../../format/zstd.js';
 import { type ObjectStore, objectPath } from '../../store/index.js';
 import { BlobIndex, indexFile, type UsablePack } from '../blob-index.js';
@@ -248,7 +248,7 @@ export class Ingest {
       run: Buffer.from(this.origin.run).toString('hex'),
       writer: this.keyring.signer(),
       opened: false,
-      blobs: decodeDirectory(pack.directory).lengths.length,
+      blobs: directoryIds(pack.directory).length / ID_LENGTH,
     };
   }
 

@@ -92,22 +92,24 @@ export class ClaimTable {
     Atomics.store(this.control, 1, 0);
   }
 
-  /** Puts a known blob into the table while no other thread uses it. The first of equal ids stays. */
-  load(id: Uint8Array, at: number, number: number): void {
-    const level = this.levels[0];
+  /**
+   * Puts known blobs into the table while no other thread uses it. The first of equal ids stays.
+   * @param ids one after the other
+   * @param first number of the first of them
+   */
+  load(ids: Uint8Array, first: number): void {
+    const [level] = this.levels;
     const mask = level.length / SLOT_WORDS - 1;
-    const low = word(id, at);
-    const high = word(id, at + 4);
-    for (let slot = low & mask; ; slot = (slot + 1) & mask) {
-      const w = slot * SLOT_WORDS;
-      if (level[w] === 0) {
-        level[w] = number + 1;
-        level[w + 1] = low;
-        level[w + 2] = high;
-        this.control[1]++;
-        return;
-      }
+    const count = ids.length / ID_LENGTH;
+    for (let i = 0; i < count; i++) {
+      const low = word(ids, i * ID_LENGTH);
+      let slot = low & mask;
+      while (level[slot * SLOT_WORDS] !== 0) slot = (slot + 1) & mask;
+      level[slot * SLOT_WORDS] = first + i + 1;
+      level[slot * SLOT_WORDS + 1] = low;
+      level[slot * SLOT_WORDS + 2] = word(ids, i * ID_LENGTH + 4);
     }
+    this.control[1] += count;
   }
 
   /** Number of the blob with the id at this place, or -1. */
