@@ -12,7 +12,15 @@ import { BlobIndex, indexFile, type UsablePack } from '../blob-index.js';
 import { noteIndex } from '../index-notes.js';
 import type { Claim } from '../ingest/claim-table.js';
 import { FrameBuilder } from '../ingest/frame-builder.js';
-import type { CutResult, CutTask, FilesResult, IngestSetup, RangeResult, RangeTask } from '../ingest/messages.js';
+import {
+  CLASS_UNKNOWN,
+  type CutResult,
+  type CutTask,
+  type FilesResult,
+  type IngestSetup,
+  type RangeResult,
+  type RangeTask,
+} from '../ingest/messages.js';
 import { type FinishedPack, type FramePayload, newRunId, type PackOrigin, PackWriter } from '../ingest/pack-writer.js';
 import { IngestPool, workerCount } from '../ingest/pool.js';
 import { StreamIngester } from '../ingest/stream-ingester.js';
@@ -30,9 +38,9 @@ const UNINDEXED = 'unindexed_packs';
 /** A file to be read, as its task wants it. */
 export interface FileToRead {
   /** Absolute path as bytes. */
-  path: string;
-  /** Class of its last version, or CLASS_UNKNOWN. */
-  chunkClass: number;
+  readonly path: string;
+  /** Class of its last version, if there is one. */
+  readonly chunkClass: 0 | 1 | undefined;
 }
 
 /**
@@ -94,16 +102,17 @@ export class Ingest {
   /** Has files read and stored. */
   async files(files: readonly FileToRead[]): Promise<FilesResult> {
     this.blobs.claims.growIfNeeded();
+    const texts = files.map((file) => file.path);
     let size = 0;
-    for (const { path } of files) size += 4 + path.length;
+    for (const path of texts) size += 4 + path.length;
     const paths = Buffer.from(new ArrayBuffer(size));
     let at = 0;
-    for (const { path } of files) {
+    for (const path of texts) {
       paths.writeUInt32LE(path.length, at);
       paths.latin1Write(path, at + 4);
       at += 4 + path.length;
     }
-    const classes = Uint8Array.from(files, (file) => file.chunkClass);
+    const classes = Uint8Array.from(files, (file) => file.chunkClass ?? CLASS_UNKNOWN);
     const { levels } = this.blobs.claims.shared;
     const result = await this.pool.files({ kind: 'files', paths, count: files.length, classes, levels });
     for (const { bytes } of result.nodes) this.put('chunk-list', bytes);

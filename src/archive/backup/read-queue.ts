@@ -17,10 +17,14 @@ const BATCHES_PER_WORKER = 3;
 /** Files from this size on are spread over the workers. */
 const BIG_FILE = 64 * 1024 * 1024;
 
-interface Waiting {
-  path: ByteString;
-  chunkClass: number;
-  done: (read: FileRead) => void;
+/** A file that is to be read. */
+export interface QueuedFile {
+  /** Absolute. */
+  readonly path: ByteString;
+  /** Class of its last version, or undefined to let the worker sample. */
+  readonly chunkClass: 0 | 1 | undefined;
+  /** Is called later, from the event loop. */
+  done(read: FileRead): void;
 }
 
 /** Gathers files into batches for the workers and keeps a bounded number of batches under way. */
@@ -28,7 +32,7 @@ export class ReadQueue {
   bytesRead = 0;
   bytesNew = 0;
   private readonly ingest: Ingest;
-  private batch: Waiting[] = [];
+  private batch: QueuedFile[] = [];
   private batchBytes = 0;
   private readonly underWay = new Set<Promise<void>>();
   private failure: unknown;
@@ -42,25 +46,20 @@ export class ReadQueue {
     return this.underWay.size >= this.ingest.workers * BATCHES_PER_WORKER;
   }
 
-  /**
-   * Has a file read.
-   * @param size expected bytes
-   * @param chunkClass class of its last version, or undefined to let the worker sample
-   * @param done is called later, from the event loop
-   */
-  add(path: ByteString, size: number, chunkClass: 0 | 1 | undefined, done: (read: FileRead) => void): void {
+  /** Has a file read. @param size expected bytes */
+  add(file: QueuedFile, size: number): void {
     if (size >= BIG_FILE) {
       this.send();
       this.track(
-        readBigFile(this.ingest, path, chunkClass ?? CLASS_UNKNOWN).then(({ read, bytesRead, bytesNew }) => {
+        readBigFile(this.ingest, file.path, file.chunkClass ?? CLASS_UNKNOWN).then(({ read, bytesRead, bytesNew }) => {
           this.bytesRead += bytesRead;
           this.bytesNew += bytesNew;
-          done(read);
+          file.done(read);
         }),
       );
       return;
     }
-    this.batch.push({ path, chunkClass: chunkClass ?? CLASS_UNKNOWN, done });
+    this.batch.push(file);
     this.batchBytes += size;
     const share = this.underWay.size === 0 ? SMALL_BATCH : 1;
     if (this.batchBytes >= BATCH_BYTES * share || this.batch.length >= BATCH_FILES * share) this.send();
@@ -96,7 +95,7 @@ export class ReadQueue {
     this.underWay.add(promise);
   }
 
-  private deliver(batch: readonly Waiting[], result: FilesResult): void {
+  private deliver(batch: readonly QueuedFile[], result: FilesResult): void {
     this.bytesRead += result.bytesRead;
     this.bytesNew += result.bytesNew;
     const errors = new Map(result.errors);

@@ -20,7 +20,7 @@ import { keyedHash } from '../repository.js';
 import type { ActiveCursor } from './active-cursor.js';
 import type { FileRead } from './file-read.js';
 import type { ListingBuilder } from './listing-builder.js';
-import type { ReadQueue } from './read-queue.js';
+import type { QueuedFile, ReadQueue } from './read-queue.js';
 import type { ScanRows } from './scan-rows.js';
 import { unchangedRows } from './unchanged-rows.js';
 
@@ -359,23 +359,17 @@ export class BackupRun {
 
   /** Has a file read; its slot is filled in when the worker has answered. */
   private readFile(item: ScanEntry, old: OldVersion | undefined): void {
-    const place = old?.place;
-    const oldEntry = old?.file;
-    const slot: Fresh = { ready: false, result: undefined, old: place };
-    this.slots.push(slot);
     if (this.rules.dryRun) {
-      this.countDry(oldEntry !== undefined, item.size);
-      slot.result = place ?? baseEntry(item);
-      slot.ready = true;
+      this.countDry(old?.file !== undefined, item.size);
+      this.slots.push({ ready: true, result: old?.place ?? baseEntry(item), old: old?.place });
       return;
     }
-    const done = (read: FileRead): void => {
-      slot.result = this.settle(item, oldEntry, place, read);
-      slot.ready = true;
-    };
     const twin = item.nlink > 1 ? this.twinOf(item) : undefined;
-    if (twin !== undefined) twin.whenRead(done);
-    else this.queue().add(item.path, item.size, oldEntry?.chunkClass, this.whenFirst(item, done));
+    const first = item.nlink > 1 && twin === undefined ? this.firstOf(item) : undefined;
+    const slot = new FileSlot(this, item, old, first);
+    this.slots.push(slot);
+    if (twin !== undefined) twin.whenRead(slot);
+    else this.queue().add(slot, item.size);
   }
 
   /** Names of one file are read once, if its times have not moved in between. */
@@ -391,23 +385,14 @@ export class BackupRun {
     return same ? twin : undefined;
   }
 
-  private whenFirst(item: ScanEntry, done: (read: FileRead) => void): (read: FileRead) => void {
-    if (item.nlink <= 1) return done;
+  private firstOf(item: ScanEntry): LinkedFile {
     const file = new LinkedFile(item);
     this.linked.set(`${item.dev}:${item.ino}`, file);
-    return (read) => {
-      done(read);
-      file.answer(read);
-    };
+    return file;
   }
 
   /** The entry that a file's reading gives; the old one where it could not be read. */
-  private settle(
-    item: ScanEntry,
-    old: Entry | undefined,
-    carried: Carried | undefined,
-    read: FileRead,
-  ): Entry | Carried | undefined {
+  settle({ key, mountKey, old: carried, oldFile: old }: FileSlot, read: FileRead): Entry | Carried | undefined {
     const { counts } = this;
     if (
       read.status === ReadStatus.unreadable ||
@@ -415,24 +400,24 @@ export class BackupRun {
       read.status === ReadStatus.retyped
     ) {
       counts.files.unreadable++;
-      this.fail(item.key, readFailure(read));
+      this.fail(key, readFailure(read));
       // What was there before stays until the disk can be asked again. What cannot be whole any more does not.
       if (carried === undefined || old === undefined) return undefined;
       if (this.rules.isWhole?.(carried.segment, carried.position) === false) {
-        this.fail(item.key, LOST);
+        this.fail(key, LOST);
         return undefined;
       }
       this.countActive(1, old.size);
-      if (this.rules.unsettled.has(item.key)) this.stage?.unsettled(item.key);
+      if (this.rules.unsettled.has(key)) this.stage?.unsettled(key);
       return carried;
     }
-    const entry = fileEntry(item, read);
-    if (read.nlink > 1) entry.link = this.linkGroup(read.ino, item.mountKey);
+    const entry = fileEntry(key, read);
+    if (read.nlink > 1) entry.link = this.linkGroup(read.ino, mountKey);
     const unsettled = read.status === ReadStatus.changed || isUnsettled(read);
-    if (unsettled) this.stage?.unsettled(item.key);
+    if (unsettled) this.stage?.unsettled(key);
     if (read.status === ReadStatus.changed) {
       counts.files.changed_while_read++;
-      this.fail(item.key, 'changed while it was read');
+      this.fail(key, 'changed while it was read');
     }
     this.countActive(1, entry.size);
     if (old === undefined) {
@@ -444,7 +429,7 @@ export class BackupRun {
       return carried;
     }
     counts.files.changed++;
-    this.noteSilentChange(item.key, old, entry);
+    this.noteSilentChange(key, old, entry);
     return entry;
   }
 
@@ -485,24 +470,63 @@ function carryInto(builder: ListingBuilder, { row, segment, position, end }: Car
   builder.carry(row, segment, position, end);
 }
 
+/**
+ * A file that is to be read, at its place in the order: all that is kept of it until a worker has answered. There may be
+ * tens of thousands.
+ */
+class FileSlot implements Fresh, QueuedFile {
+  ready = false;
+  result: Entry | Carried | undefined;
+  readonly key: ByteString;
+  readonly mountKey: ByteString;
+  readonly old: Carried | undefined;
+  readonly oldFile: Entry | undefined;
+  private readonly run: BackupRun;
+  private readonly names: LinkedFile | undefined;
+
+  /** @param names the others of its names, if it has any and is the first that is met */
+  constructor(run: BackupRun, item: ScanEntry, old: OldVersion | undefined, names: LinkedFile | undefined) {
+    this.run = run;
+    this.key = item.key;
+    this.mountKey = item.mountKey;
+    this.old = old?.place;
+    this.oldFile = old?.file;
+    this.names = names;
+  }
+
+  get path(): ByteString {
+    return pathOf(this.key);
+  }
+
+  get chunkClass(): 0 | 1 | undefined {
+    return this.oldFile?.chunkClass;
+  }
+
+  done(read: FileRead): void {
+    this.result = this.run.settle(this, read);
+    this.ready = true;
+    this.names?.answer(read);
+  }
+}
+
 /** A file with several names, and those of them that wait for it to be read. */
 class LinkedFile {
   readonly item: ScanEntry;
   private read: FileRead | undefined;
-  private waiting: ((read: FileRead) => void)[] = [];
+  private waiting: FileSlot[] = [];
 
   constructor(item: ScanEntry) {
     this.item = item;
   }
 
-  whenRead(done: (read: FileRead) => void): void {
-    if (this.read !== undefined) done(this.read);
-    else this.waiting.push(done);
+  whenRead(slot: FileSlot): void {
+    if (this.read !== undefined) slot.done(this.read);
+    else this.waiting.push(slot);
   }
 
   answer(read: FileRead): void {
     this.read = read.alone();
-    for (const done of this.waiting) done(read);
+    for (const slot of this.waiting) slot.done(read);
     this.waiting = [];
   }
 }
@@ -525,10 +549,10 @@ function baseEntry(item: ScanEntry): Entry {
   return withOwners(entry);
 }
 
-function fileEntry(item: ScanEntry, read: FileRead): Entry {
+function fileEntry(key: ByteString, read: FileRead): Entry {
   const content: Content = { chunkClass: read.chunkClass, depth: read.depth, ids: read.ids };
   const entry: Entry = {
-    key: item.key,
+    key,
     type: EntryType.file,
     mode: read.perm,
     uid: read.uid,

@@ -53,11 +53,12 @@ export async function storeContents(
     else {
       waiting += size;
       total += size;
-      queue.add(fromDisplay(file), size, undefined, (read) => {
+      const done = (read: FileRead) => {
         waiting -= size;
         stored.set(checksum, contentOf(read, file, size));
         unlink(file).catch(() => undefined);
-      });
+      };
+      queue.add({ path: fromDisplay(file), chunkClass: undefined, done }, size);
     }
     while (queue.full) await queue.room();
     if (waiting > MOST_WAITING) await queue.drain();
