@@ -93,7 +93,7 @@ class BigFileReader {
     row[Stat.status] = this.status(first, last, size);
     row[Stat.size] = size;
     const xattrs = first.xattrs.length > 0 ? first.xattrs : undefined;
-    const read = new FileRead(row, 0, ids, this.error ?? last.error, xattrs);
+    const read = new FileRead(row, 0, { ids, from: 0, to: ids.length }, this.error ?? last.error, xattrs);
     return { read, bytesRead: this.bytesRead, bytesNew: this.bytesNew };
   }
 

@@ -3,27 +3,32 @@ import { type ReadStatus, STAT_FIELDS, Stat } from '../ingest/messages.js';
 
 /** What reading a file gave: a row of a worker's answer, which is not unpacked, and what belongs to it. */
 export class FileRead {
-  readonly ids: Uint8Array;
   /** Why, when it could not be read. */
   readonly error: string | undefined;
   readonly xattrs: [ByteString, Uint8Array][] | undefined;
   private readonly stats: Float64Array;
   private readonly at: number;
+  private readonly allIds: Uint8Array;
+  private readonly idsFrom: number;
+  private readonly idsTo: number;
 
   /**
    * @param stats rows of STAT_FIELDS numbers
    * @param at where the file's row begins
+   * @param ids of all files, of which this one's are those from byte `from` to `to`
    */
   constructor(
     stats: Float64Array,
     at: number,
-    ids: Uint8Array,
+    { ids, from, to }: { ids: Uint8Array; from: number; to: number },
     error: string | undefined,
     xattrs: [ByteString, Uint8Array][] | undefined,
   ) {
     this.stats = stats;
     this.at = at;
-    this.ids = ids;
+    this.allIds = ids;
+    this.idsFrom = from;
+    this.idsTo = to;
     this.error = error;
     this.xattrs = xattrs;
   }
@@ -31,7 +36,13 @@ export class FileRead {
   /** The same in memory of its own, for as long as the answer should not be kept. */
   alone(): FileRead {
     const row = this.stats.slice(this.at, this.at + STAT_FIELDS);
-    return new FileRead(row, 0, this.ids.slice(), this.error, this.xattrs);
+    const ids = this.ids.slice();
+    return new FileRead(row, 0, { ids, from: 0, to: ids.length }, this.error, this.xattrs);
+  }
+
+  /** As a view. */
+  get ids(): Uint8Array {
+    return this.allIds.subarray(this.idsFrom, this.idsTo);
   }
 
   get status(): ReadStatus {

@@ -105,7 +105,7 @@ export class ReadQueue {
     for (let i = 0; i < batch.length; i++) {
       const row = i * STAT_FIELDS;
       const to = from + stats[row + Stat.idCount] * ID_LENGTH;
-      batch[i].done(new FileRead(stats, row, result.ids.subarray(from, to), errors.get(i), xattrs.get(i)));
+      batch[i].done(new FileRead(stats, row, { ids: result.ids, from, to }, errors.get(i), xattrs.get(i)));
       from = to;
     }
   }

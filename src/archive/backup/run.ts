@@ -207,7 +207,8 @@ export class BackupRun {
       if ('ready' in slot) {
         if (!slot.ready) break;
         const { result, old } = slot;
-        if (result !== undefined && 'segment' in result) carryInto(builder, result);
+        if (slot instanceof FileSlot && slot.read !== undefined) builder.add(this.entryOf(slot, slot.read), old);
+        else if (result !== undefined && 'segment' in result) carryInto(builder, result);
         else if (result !== undefined) builder.add(result, old);
       } else carryInto(builder, slot);
       this.head++;
@@ -391,9 +392,10 @@ export class BackupRun {
     return file;
   }
 
-  /** The entry that a file's reading gives; the old one where it could not be read. */
-  settle({ key, mountKey, old: carried, oldFile: old }: FileSlot, read: FileRead): Entry | Carried | undefined {
+  /** Says of a file what its reading gave: an entry, or the old version where it is the same or could not be read. */
+  settle(slot: FileSlot, read: FileRead): void {
     const { counts } = this;
+    const { key, old: carried, oldFile: old } = slot;
     if (
       read.status === ReadStatus.unreadable ||
       read.status === ReadStatus.vanished ||
@@ -402,34 +404,42 @@ export class BackupRun {
       counts.files.unreadable++;
       this.fail(key, readFailure(read));
       // What was there before stays until the disk can be asked again. What cannot be whole any more does not.
-      if (carried === undefined || old === undefined) return undefined;
+      if (carried === undefined || old === undefined) return;
       if (this.rules.isWhole?.(carried.segment, carried.position) === false) {
         this.fail(key, LOST);
-        return undefined;
+        return;
       }
       this.countActive(1, old.size);
       if (this.rules.unsettled.has(key)) this.stage?.unsettled(key);
-      return carried;
+      slot.result = carried;
+      return;
     }
-    const entry = fileEntry(key, read);
-    if (read.nlink > 1) entry.link = this.linkGroup(read.ino, mountKey);
     const unsettled = read.status === ReadStatus.changed || isUnsettled(read);
     if (unsettled) this.stage?.unsettled(key);
     if (read.status === ReadStatus.changed) {
       counts.files.changed_while_read++;
       this.fail(key, 'changed while it was read');
     }
-    this.countActive(1, entry.size);
+    this.countActive(1, read.size);
     if (old === undefined) {
       counts.files.new++;
-      return entry;
+      slot.read = read;
+      return;
     }
+    const entry = this.entryOf(slot, read);
     if (carried !== undefined && isSameVersion(old, entry)) {
       counts.files.unchanged++;
-      return carried;
+      slot.result = carried;
+      return;
     }
     counts.files.changed++;
     this.noteSilentChange(key, old, entry);
+    slot.result = entry;
+  }
+
+  private entryOf({ key, mountKey }: FileSlot, read: FileRead): Entry {
+    const entry = fileEntry(key, read);
+    if (read.nlink > 1) entry.link = this.linkGroup(read.ino, mountKey);
     return entry;
   }
 
@@ -477,6 +487,8 @@ function carryInto(builder: ListingBuilder, { row, segment, position, end }: Car
 class FileSlot implements Fresh, QueuedFile {
   ready = false;
   result: Entry | Carried | undefined;
+  /** What was read of it, when that gives its entry: that is made when it is due, since many may have to wait. */
+  read: FileRead | undefined;
   readonly key: ByteString;
   readonly mountKey: ByteString;
   readonly old: Carried | undefined;
@@ -503,7 +515,7 @@ class FileSlot implements Fresh, QueuedFile {
   }
 
   done(read: FileRead): void {
-    this.result = this.run.settle(this, read);
+    this.run.settle(this, read);
     this.ready = true;
     this.names?.answer(read);
   }
