@@ -13,7 +13,15 @@ await bundle('src/cli/main', {
   // What several commands need is one file: finding and linking many takes longer than reading what is not needed.
   codeSplitting: {
     includeDependenciesRecursively: false,
-    groups: [{ name: 'core', minShareCount: 3, test: /dist\/src\/(?!cli\/main|portable|legacy|cli\/commands)/ }],
+    groups: [
+      // What runs before the rest is loaded.
+      {
+        name: 'early',
+        priority: 1,
+        test: /dist\/src\/(errors|config\/find|config\/paths|catalog\/paths|platform\/heaps|archive\/worker-file|archive\/early-threads|archive\/backup\/early-scan|cli\/early)\.js$/,
+      },
+      { name: 'core', minShareCount: 3, test: /dist\/src\/(?!cli\/main|portable|legacy|cli\/commands)/ },
+    ],
   },
 });
 // Threads share no code at run time, and each reads only what it needs: a fifth of what the commands share.

@@ -1,5 +1,4 @@
-import { catalogSize } from '../catalog/index.js';
-import type { Config } from '../config/types.js';
+import { catalogSize } from '../catalog/paths.js';
 
 /** A catalog of this size knows some ten thousand paths. */
 const MUCH = 1024 * 1024;
@@ -8,6 +7,6 @@ const MUCH = 1024 * 1024;
  * Whether so much is known of a store that threads for working on it are best started before it is opened: starting
  * them takes about as long as opening it, and either keeps one processor busy.
  */
-export function worthStartingEarly(config: Config): boolean {
-  return catalogSize(config.tableDir) >= MUCH;
+export function worthStartingEarly({ tableDir }: { tableDir: string }): boolean {
+  return catalogSize(tableDir) >= MUCH;
 }

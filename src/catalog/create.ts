@@ -1,9 +1,10 @@
 import * as fs from 'node:fs';
 import { openForBuilding, sealBuilt } from './connection.js';
 import type { Db } from './database.js';
-import { type CatalogFiles, createPrivateFile, removeDatabase, syncPath } from './files.js';
+import { createPrivateFile, removeDatabase, syncPath } from './files.js';
 import { initialiseMeta } from './meta.js';
 import { createDeferredIndexes, createSchema } from './migrate.js';
+import type { CatalogFiles } from './paths.js';
 
 /** A new database beside the current one, without its deferred indexes, for one catalog of this store. */
 export function startBuilding(files: CatalogFiles, storeId: string): Db {

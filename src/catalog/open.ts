@@ -4,10 +4,11 @@ import { Catalog } from './catalog.js';
 import { openConnection } from './connection.js';
 import { buildEmpty } from './create.js';
 import type { Db } from './database.js';
-import { type CatalogFiles, catalogFiles, swapIn, WriterLock, withSwapLock } from './files.js';
+import { swapIn, WriterLock, withSwapLock } from './files.js';
 import { inspectFile, isDamageAtOpen, quickCheck } from './health.js';
 import { Meta, readMeta } from './meta.js';
 import { migrate, SCHEMA_VERSION, schemaVersion } from './migrate.js';
+import { type CatalogFiles, catalogFiles } from './paths.js';
 
 export interface OpenOptions {
   /** The configuration's `table_dir`. */

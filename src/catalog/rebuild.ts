@@ -1,8 +1,9 @@
 import { Catalog } from './catalog.js';
 import { finishBuilding, startBuilding } from './create.js';
 import type { Db } from './database.js';
-import { type CatalogFiles, catalogFiles, removeDatabase, swapIn, WriterLock, withSwapLock } from './files.js';
+import { removeDatabase, swapIn, WriterLock, withSwapLock } from './files.js';
 import { type OpenOptions, openToWrite } from './open.js';
+import { type CatalogFiles, catalogFiles } from './paths.js';
 
 /** A catalog being made anew, beside the one that it will replace. */
 export class Rebuild {

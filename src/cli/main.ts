@@ -1,44 +1,8 @@
 #!/usr/bin/env node
-import { ExitCode, UserError } from '../errors.js';
-import { keepHeapsSmall } from '../platform/memory.js';
-import { version } from '../version.js';
-import { processArguments } from './arguments.js';
-import { describeFailure, stackOf } from './failure.js';
+import { startScanEarly } from '../archive/backup/early-scan.js';
+import { surroundings } from '../config/paths.js';
+import { isLargeBackup } from './early.js';
 
-const args = processArguments();
-if (args[0] === '--version' || args[0] === '-V') {
-  // Nothing else is loaded for this.
-  process.stdout.write(`${version}\n`);
-} else {
-  await main();
-}
-
-async function main(): Promise<void> {
-  keepHeapsSmall();
-  const stop = new AbortController();
-  const interrupt = (signal: NodeJS.Signals) => {
-    if (stop.signal.aborted) process.exit(ExitCode.interrupted);
-    stop.abort(new UserError(ExitCode.interrupted, `interrupted (${signal}); run it again to go on`));
-  };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
-  process.on('uncaughtException', fault);
-  process.stderr.on('error', () => {});
-
-  const [{ runCli }, { processIo }, { loadVerb }] = await Promise.all([
-    import('./program.js'),
-    import('./io.js'),
-    import('./verbs.js'),
-  ]);
-  const code = await runCli(args, { io: processIo, loadVerb, stop });
-  // Connections and workers that linger must not keep the process.
-  process.exit(code);
-}
-
-/** An error that no caller could catch. */
-function fault(error: unknown): void {
-  const { code, message } = describeFailure(error, false);
-  process.stderr.write(`error: ${message}\n`);
-  if (args.includes('--json')) process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
-  if (process.env.BACKUP_NINJA_DEBUG) process.stderr.write(`${stackOf(error) ?? ''}\n`);
-  process.exit(code);
-}
+// A scan's thread takes as long to start as the program takes to load.
+if (isLargeBackup(process.argv.slice(2), surroundings())) startScanEarly();
+await import('./start.js');

@@ -47,8 +47,9 @@ export {
   syncDirectory,
   syncFileSystem,
 } from './file.js';
+export { keepHeapsSmall, letHeapGrow } from './heaps.js';
 export { type FileLock, type LockMode, lockFd, openLock, unlockFd } from './lock.js';
-export { giveBuffersBack, keepHeapsSmall, letHeapGrow, noteGarbage } from './memory.js';
+export { giveBuffersBack, noteGarbage } from './memory.js';
 export { isPseudo, type Mount, mountOf, mountTable, PSEUDO_FILE_SYSTEMS } from './mounts.js';
 export {
   closeFd,

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { openConnection } from '../../src/catalog/connection.js';
-import { catalogFiles } from '../../src/catalog/files.js';
 import { openCatalog } from '../../src/catalog/index.js';
+import { catalogFiles } from '../../src/catalog/paths.js';
 import { killNode, startNode } from '../support/child.js';
 import { openForTest, STORE, temporaryDirectory } from './helpers.js';
 

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
 import { openConnection } from '../../src/catalog/connection.js';
-import { catalogFiles } from '../../src/catalog/files.js';
 import { beginRebuild, type Catalog, isDamage, type OpenOutcome, openCatalog } from '../../src/catalog/index.js';
 import { migrate, SCHEMA_VERSION, schemaVersion } from '../../src/catalog/migrate.js';
+import { catalogFiles } from '../../src/catalog/paths.js';
 import { ExitCode, UserError } from '../../src/errors.js';
 import { killNode, startNode } from '../support/child.js';
 import {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { openConnection } from '../../src/catalog/connection.js';
-import { catalogFiles } from '../../src/catalog/files.js';
 import { forgetSnapshots } from '../../src/catalog/index.js';
+import { catalogFiles } from '../../src/catalog/paths.js';
 import { differences } from '../../src/catalog/queries/diff.js';
 import type { Entry } from '../../src/format/entry.js';
 import {

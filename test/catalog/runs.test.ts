@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import { expect, test } from 'vitest';
 import { openConnection } from '../../src/catalog/connection.js';
-import { catalogFiles } from '../../src/catalog/files.js';
 import { applyListing, type Catalog, dumpCatalog, openCatalog, resetSource } from '../../src/catalog/index.js';
+import { catalogFiles } from '../../src/catalog/paths.js';
 import { type Entry, EntryType } from '../../src/format/entry.js';
 import {
   backUp,

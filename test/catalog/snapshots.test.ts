@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import { openConnection } from '../../src/catalog/connection.js';
-import { catalogFiles } from '../../src/catalog/files.js';
 import {
   type Catalog,
   forgetSnapshots,
@@ -8,6 +7,7 @@ import {
   type SnapshotInput,
   type SourceId,
 } from '../../src/catalog/index.js';
+import { catalogFiles } from '../../src/catalog/paths.js';
 import {
   backUp,
   file,

@@ -2,9 +2,9 @@ import { expect, test } from 'vitest';
 import { Aspect } from '../../src/catalog/aspects.js';
 import { openConnection } from '../../src/catalog/connection.js';
 import type { Db } from '../../src/catalog/database.js';
-import { catalogFiles } from '../../src/catalog/files.js';
 import { forgetSnapshots, resetSource, rewriteSnapshots } from '../../src/catalog/index.js';
 import { compareKeys } from '../../src/catalog/keys.js';
+import { catalogFiles } from '../../src/catalog/paths.js';
 import { changes } from '../../src/catalog/queries/diff.js';
 import type { Entry } from '../../src/format/entry.js';
 import {

@@ -8,7 +8,8 @@ const folder = mkdtempSync(join(tmpdir(), 'bn-memory-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const LITTER = `
-  import { keepHeapsSmall, noteGarbage } from 'SRC/platform/memory.ts';
+  import { keepHeapsSmall } from 'SRC/platform/heaps.ts';
+  import { noteGarbage } from 'SRC/platform/memory.ts';
   keepHeapsSmall();
   let most = 0;
   for (let i = 0; i < 400; i++) {

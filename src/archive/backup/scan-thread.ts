@@ -1,8 +1,7 @@
-import { Worker } from 'node:worker_threads';
-import { keepHeapsSmall } from '../../platform/index.js';
+import type { Worker } from 'node:worker_threads';
 import { orderOf, type ScanOrder, type ScanPlan } from '../../scan/index.js';
 import { carriedError } from '../worker-errors.js';
-import { workerFile } from '../worker-file.js';
+import { takeScan } from './early-scan.js';
 import { BatchReader, newRing, type ScanBatch, type ScanRing } from './scan-batches.js';
 import type { ScanRows } from './scan-rows.js';
 
@@ -22,8 +21,7 @@ export class ScanThread {
   private isOrdered = false;
 
   constructor() {
-    this.worker = new Worker(workerFile('scan'), { trackUnmanagedFds: false });
-    this.worker.once('online', keepHeapsSmall);
+    this.worker = takeScan();
     this.messages = new Messages(this.worker);
   }
 

@@ -1,0 +1,38 @@
+import { Worker } from 'node:worker_threads';
+import { keepHeapsSmall } from '../../platform/heaps.js';
+import { workerFile } from '../worker-file.js';
+
+/** Not taken yet. */
+let early: Worker | undefined;
+
+/** Starts the thread of a scan that is about to be made, while what makes it is loaded: either takes about as long. */
+export function startScanEarly(): void {
+  early = startScan();
+  early.once('error', () => undefined); // whoever takes it starts another
+}
+
+/** The thread for a scan: the one that was started early, or else a new one. */
+export function takeScan(): Worker {
+  const worker = early;
+  early = undefined;
+  return worker === undefined || worker.threadId === ENDED ? startScan() : worker;
+}
+
+/** Sends the early thread home if nobody has taken it; resolves when it has ended. */
+export async function dismissEarlyScan(): Promise<void> {
+  if (early === undefined || early.threadId === ENDED) return;
+  const ended = new Promise((resolve) => early?.once('exit', resolve));
+  early.postMessage({ ring: undefined });
+  early = undefined;
+  await ended;
+}
+
+/** What `threadId` is of a thread that is gone. */
+const ENDED = -1;
+
+function startScan(): Worker {
+  keepHeapsSmall();
+  const worker = new Worker(workerFile('scan'), { trackUnmanagedFds: false });
+  worker.once('online', keepHeapsSmall);
+  return worker;
+}
