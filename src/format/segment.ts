@@ -1,7 +1,7 @@
 import type { ByteString } from '../bytes.js';
 import { FormatError } from '../errors.js';
 import { decode } from './cbor.js';
-import { encodeColumns } from './column-map.js';
+import { columnEncoder } from './column-map.js';
 import { clampSeconds, type Entry, EntryType, ID_LENGTH } from './entry.js';
 import { writeKey } from './path-keys.js';
 import { type RareColumns, writeRareFields } from './rare-fields.js';
@@ -21,6 +21,10 @@ export interface SegmentTotals {
   newestMtime: number | undefined;
   newestCtime: number | undefined;
 }
+
+const BYTE_COLUMNS = ['key', 'type', 'mode', 'uid', 'gid', 'size', 'mtime', 'ctime', 'ino', 'cut', 'ids'] as const;
+const RARE_COLUMNS = ['users', 'groups', 'target', 'rdev', 'link', 'xattr', 'replaced', 'kept'] as const;
+const encodeColumns = columnEncoder<SegmentColumns>(['n', ...BYTE_COLUMNS, ...RARE_COLUMNS]);
 
 class ColumnWriters {
   readonly key = new ByteWriter(8192);
@@ -131,7 +135,7 @@ export class SegmentWriter {
     const { rare, users, groups } = this;
     if (users.size > 0) rare.users = [...users].sort((a, b) => a[0] - b[0]);
     if (groups.size > 0) rare.groups = [...groups].sort((a, b) => a[0] - b[0]);
-    const bytes = encodeColumns<SegmentColumns>({
+    const bytes = encodeColumns({
       ...rare,
       n: this.count,
       key: w.key.take(),
@@ -290,5 +294,3 @@ export function openSegment(bytes: Uint8Array): Segment {
   if (!(columns.type instanceof Uint8Array)) throw new FormatError('not a segment');
   return new Segment(columns);
 }
-
-const BYTE_COLUMNS = ['key', 'type', 'mode', 'uid', 'gid', 'size', 'mtime', 'ctime', 'ino', 'cut', 'ids'] as const;

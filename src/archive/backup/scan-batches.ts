@@ -7,7 +7,7 @@ const ROWS = 1024;
 /** Room for their keys and link targets, bytes. */
 const TEXT = 256 * 1024;
 /** Batches that may wait to be read. */
-const SLOTS = 6;
+const SLOTS = 16;
 const SLOT_BYTES = ROWS * COLUMNS * 8 + TEXT;
 
 // Words of the ring that both sides look at.
