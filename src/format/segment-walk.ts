@@ -1,5 +1,5 @@
 import type { ByteString } from '../bytes.js';
-import type { Entry } from './entry.js';
+import type { Entry, EntryType } from './entry.js';
 import { KeyReader } from './path-keys.js';
 import { CutReader, type EntryColumns, type Segment } from './segment-columns.js';
 import { ByteReader } from './varint.js';
@@ -28,7 +28,7 @@ export class SegmentWalk implements EntryColumns {
   readonly segment: Segment;
   /** The entry it stands on; -1 before the first. What is said below is said of that entry. */
   position = -1;
-  type = 0;
+  type: EntryType = 0;
   mode = 0;
   uid = 0;
   gid = 0;
@@ -75,7 +75,7 @@ export class SegmentWalk implements EntryColumns {
     const i = ++this.position;
     this.keyText = undefined;
     this.keys.skip();
-    this.type = this.segment.types[i];
+    this.type = this.segment.types[i] as EntryType;
     this.mode = this.modes.varint();
     this.uid = this.uids.varint();
     this.gid = this.gids.varint();

@@ -26,6 +26,9 @@ const BYTE_COLUMNS = ['key', 'type', 'mode', 'uid', 'gid', 'size', 'mtime', 'cti
 const RARE_COLUMNS = ['users', 'groups', 'target', 'rdev', 'link', 'xattr', 'replaced', 'kept'] as const;
 const encodeColumns = columnEncoder<SegmentColumns>(['n', ...BYTE_COLUMNS, ...RARE_COLUMNS]);
 
+type Facts = Pick<Entry, 'key' | 'type' | 'mode' | 'uid' | 'gid' | 'size' | 'ino'> &
+  Pick<Entry, 'mtimeSec' | 'mtimeNsec' | 'ctimeSec' | 'ctimeNsec'>;
+
 class ColumnWriters {
   readonly key = new ByteWriter(8192);
   readonly type = new ByteWriter();
@@ -86,15 +89,7 @@ export class SegmentWriter {
   /** Adds an entry. RangeError for a number that a listing cannot hold (a size of 2^53 or more). */
   add(e: Entry): void {
     const w = this.columns;
-    this.addKey(e.key);
-    w.type.byte(e.type);
-    w.mode.varint(e.mode);
-    w.uid.varint(e.uid);
-    w.gid.varint(e.gid);
-    w.size.varint(e.size);
-    this.mtime = writeTime(w.mtime, this.mtime, e.mtimeSec, e.mtimeNsec);
-    this.ctime = writeTime(w.ctime, this.ctime, e.ctimeSec, e.ctimeNsec);
-    this.addIno(e.ino);
+    this.addFacts(e);
     if (e.type === EntryType.file) {
       w.cut.byte((e.depth << 1) | e.chunkClass);
       if (e.depth === 0) w.cut.varint(e.ids.length / ID_LENGTH);
@@ -154,15 +149,21 @@ export class SegmentWriter {
     return bytes;
   }
 
-  private addKey(key: ByteString): void {
-    if (this.count === 0) this.firstKey = key;
-    writeKey(this.columns.key, this.previousKey, key);
-    this.previousKey = key;
-  }
-
-  private addIno(ino: number): void {
-    this.columns.ino.signed(ino - this.ino);
-    this.ino = ino;
+  /** Adds what every entry has but its content. */
+  private addFacts(e: Facts): void {
+    const w = this.columns;
+    if (this.count === 0) this.firstKey = e.key;
+    writeKey(w.key, this.previousKey, e.key);
+    this.previousKey = e.key;
+    w.type.byte(e.type);
+    w.mode.varint(e.mode);
+    w.uid.varint(e.uid);
+    w.gid.varint(e.gid);
+    w.size.varint(e.size);
+    this.mtime = writeTime(w.mtime, this.mtime, e.mtimeSec, e.mtimeNsec);
+    this.ctime = writeTime(w.ctime, this.ctime, e.ctimeSec, e.ctimeNsec);
+    w.ino.signed(e.ino - this.ino);
+    this.ino = e.ino;
   }
 
   /** Stretches of a segment are mostly copied one after the other. */
@@ -178,15 +179,7 @@ export class SegmentWriter {
 
   private addFirst(walk: SegmentWalk): void {
     const w = this.columns;
-    this.addKey(walk.key);
-    w.type.byte(walk.type);
-    w.mode.varint(walk.mode);
-    w.uid.varint(walk.uid);
-    w.gid.varint(walk.gid);
-    w.size.varint(walk.size);
-    writeTime(w.mtime, this.mtime, walk.mtimeSec, walk.mtimeNsec);
-    writeTime(w.ctime, this.ctime, walk.ctimeSec, walk.ctimeNsec);
-    this.addIno(walk.ino);
+    this.addFacts(walk);
     if (walk.type !== EntryType.file) return;
     w.cut.byte(walk.cut);
     if (walk.cut >> 1 === 0) w.cut.varint((walk.idsTo - walk.idsFrom) / ID_LENGTH);
