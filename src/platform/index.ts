@@ -54,6 +54,7 @@ export { isPseudo, type Mount, mountOf, mountTable, PSEUDO_FILE_SYSTEMS } from '
 export {
   closeFd,
   createFileAt,
+  FileOpener,
   type OpenDirectoryOptions,
   openDirectory,
   openDirectoryAt,

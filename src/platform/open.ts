@@ -132,6 +132,46 @@ export function openFile(path: ByteString): number {
   return walk(path, openFileAt);
 }
 
+/** Opens files as `openFile` does, one after another: the directory that many lie in is looked up once. */
+export class FileOpener {
+  /** The directory that is open; undefined: none is. */
+  private parent: ByteString | undefined;
+  private dir = CWD;
+
+  /** A descriptor, as from `openFile`. */
+  open(path: ByteString): number {
+    const cut = path.lastIndexOf('/');
+    if (!this.isIn(path, cut)) this.enter(path.slice(0, cut));
+    if (this.isIn(path, cut)) {
+      const fd = openQuietly(this.dir, path.slice(cut + 1), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      if (fd >= 0) return fd;
+    }
+    // Whatever the reason, it is the whole path that counts: another directory may have taken that one's place.
+    return openFile(path);
+  }
+
+  /** Closes the directory. */
+  close(): void {
+    if (this.parent !== undefined) closeFd(this.dir);
+    this.parent = undefined;
+  }
+
+  private isIn(path: ByteString, cut: number): boolean {
+    return this.parent !== undefined && cut === this.parent.length && path.startsWith(this.parent);
+  }
+
+  private enter(parent: ByteString): void {
+    this.close();
+    if (parent === '' || parent.length > PIECE) return;
+    try {
+      this.dir = openPlaceAt(CWD, parent, { follow: true });
+      this.parent = parent;
+    } catch {
+      // opening the file says why
+    }
+  }
+}
+
 // Someone holds a lease on the file (Samba does). An open that may block waits until the kernel has broken it; the
 // file is pinned first, so that it is the same one and a regular one.
 function openLeased(dir: number, name: ByteString): number {

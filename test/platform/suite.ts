@@ -180,6 +180,44 @@ export function fileSystemTests(p: typeof Platform, exact: boolean): void {
       expect(fs.existsSync(at('nowhere'))).toBe(false);
     });
 
+    it('opens files of a directory one after another, by their paths', () => {
+      const opener = new p.FileOpener();
+      const read = (path: string) => {
+        const fd = opener.open(fromDisplay(path));
+        const text = fs.readFileSync(fd, 'utf8');
+        p.closeFd(fd);
+        return text;
+      };
+      const failure = (path: string) => {
+        try {
+          p.closeFd(opener.open(fromDisplay(path)));
+        } catch (error) {
+          return error as NodeJS.ErrnoException;
+        }
+        throw new Error('opened');
+      };
+      for (const folder of ['one', 'other', 'one/deeper']) fs.mkdirSync(at(folder));
+      for (const file of ['one/a', 'one/b', 'other/a', 'one/deeper/a']) put(file, file);
+      for (const file of ['one/a', 'one/b', 'other/a', 'one/a', 'one/deeper/a'])
+        expect(read(`${base}/${file}`)).toBe(file);
+      fs.symlinkSync('a', at('one/link'));
+      expect(failure(`${base}/one/link`).code).toBe('ELOOP');
+      const missing = failure(`${base}/one/none`);
+      expect([missing.code, missing.message]).toEqual(['ENOENT', expect.stringContaining(`${base}/one/none`)]);
+      expect(failure(`${base}/nowhere/none`).code).toBe('ENOENT');
+      expect(failure('/no such file').code).toBe('ENOENT');
+      // Another directory takes the place of the one that is open.
+      expect(read(`${base}/one/a`)).toBe('one/a');
+      fs.renameSync(at('one'), at('away'));
+      fs.mkdirSync(at('one'));
+      put('one/new', 'new');
+      expect(read(`${base}/one/new`)).toBe('new');
+      opener.close();
+      opener.close();
+      expect(read(`${base}/one/new`)).toBe('new');
+      opener.close();
+    });
+
     it('refuses a symlink put in the place of a directory', () => {
       fs.mkdirSync(at('real'));
       fs.symlinkSync('real', at('link'));

@@ -1,5 +1,5 @@
 import { readSync } from 'node:fs';
-import { type ByteString, fromBytes } from '../../bytes.js';
+import type { ByteString } from '../../bytes.js';
 import { type Chunker, type ChunkerParams, createChunker } from '../../chunk/index.js';
 import { blobHasher } from '../../crypto/blob-id.js';
 import type { Keyring } from '../../crypto/keyring.js';
@@ -8,6 +8,7 @@ import { type ChunkClass, clampSeconds, ID_LENGTH } from '../../format/entry.js'
 import { Compressor } from '../../format/zstd.js';
 import {
   closeFd,
+  FileOpener,
   getXattrFd,
   listXattrsFd,
   nextData,
@@ -75,6 +76,7 @@ export class Ingester {
   private readonly hashNode: (source: Uint8Array, start: number, end: number, out: Uint8Array, at: number) => void;
   private readonly frames: [compressed: FrameBuilder, raw: FrameBuilder];
   private readonly sampler = new Compressor(1);
+  private readonly opener = new FileOpener();
   private readonly stat = new StatBuffer();
   private readonly statAfter = new StatBuffer();
   private readonly claim: Claim = { number: 0, isNew: false };
@@ -116,14 +118,17 @@ export class Ingester {
       bytesNew: 0,
       packs: [],
     };
-    const view = new DataView(task.paths.buffer, task.paths.byteOffset);
+    const paths = Buffer.from(task.paths.buffer, task.paths.byteOffset, task.paths.length);
     let at = 0;
     this.namedBytes = 0;
-    for (let i = 0; i < task.count; i++) {
-      const length = view.getUint32(at, true);
-      const path = fromBytes(task.paths.subarray(at + 4, at + 4 + length));
-      at += 4 + length;
-      this.file(path, task.classes[i], i, result);
+    try {
+      for (let i = 0; i < task.count; i++) {
+        const end = at + 4 + paths.readUInt32LE(at);
+        this.file(paths.latin1Slice(at + 4, end), task.classes[i], i, result);
+        at = end;
+      }
+    } finally {
+      this.opener.close();
     }
     result.ids = this.named.slice(0, this.namedBytes);
     await this.settle(result);
@@ -234,7 +239,7 @@ export class Ingester {
     this.beginContent();
     let fd: number;
     try {
-      fd = openFile(path);
+      fd = this.opener.open(path);
     } catch (error) {
       stats[row + Stat.status] = openFailure(error);
       result.errors.push([index, (error as Error).message]);
