@@ -182,7 +182,7 @@ export class Merger {
     this.compare(segment, froms, from, segment.length);
     // First keys are unique: an old segment with this one has been met above, and its row is gone.
     old.meet(put.first_key);
-    insertSegment(db, merge.source, put, { segment, froms, totals: known?.totals ?? fileTotals(segment) }, merge.seq);
+    insertSegment(db, merge.source, put, { segment, froms, totals: known?.totals }, merge.seq);
   }
 
   /** Compares the entries from `from` to `to` one by one with the old ones. */

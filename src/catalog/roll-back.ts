@@ -2,7 +2,7 @@ import type { Db } from './database.js';
 import { decodeFroms, type FromsRow } from './froms.js';
 import { ALL_KEYS } from './keys.js';
 import { StateCursor } from './queries/state-cursor.js';
-import { deleteSegment, fileTotals, insertSegment, loadBytes, loadSegment } from './segment-rows.js';
+import { deleteSegment, insertSegment, loadBytes, loadSegment } from './segment-rows.js';
 import { updateFroms } from './shrink.js';
 import type { SourceId } from './snapshots.js';
 
@@ -45,10 +45,7 @@ export function rollBack(db: Db, run: number, source: SourceId, seq: number, hea
     db.run('DELETE FROM segment_bytes WHERE id = (SELECT bytes_id FROM segments WHERE id = ?)', id);
     deleteSegment(db, id);
   }
-  for (const { put, froms } of fresh) {
-    const segment = loadBytes(db, put.id);
-    insertSegment(db, source, put, { segment, froms, totals: fileTotals(segment) }, seq);
-  }
+  for (const { put, froms } of fresh) insertSegment(db, source, put, { segment: loadBytes(db, put.id), froms }, seq);
   gone += db.run('DELETE FROM history WHERE source = ? AND from_seq > ?', source, seq).changes;
   db.run('DELETE FROM history WHERE source = ? AND to_seq >= ?', source, seq);
   db.run('UPDATE sources SET head_seq = ? WHERE id = ?', seq, source);

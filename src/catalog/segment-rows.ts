@@ -54,7 +54,7 @@ export function insertSegment(
   db: Db,
   source: SourceId,
   put: PutRow,
-  { segment, froms, totals }: { segment: Segment; froms: number[]; totals: SegmentTotals },
+  { segment, froms, totals }: { segment: Segment; froms: number[]; totals?: SegmentTotals | undefined },
   seq: number,
 ): void {
   const row = encodeFroms(froms, seq);
@@ -67,7 +67,7 @@ export function insertSegment(
     put.blob_id,
     put.id,
     segment.length,
-    ...columnsOf(totals),
+    ...columnsOf(totals ?? fileTotals(segment)),
     row.min_from,
     row.max_from,
     row.froms,

@@ -70,7 +70,7 @@ export class ListingBuilder {
     if (place === undefined || !this.isAlong(place.segment, place.position)) {
       this.cutBefore(entry.key);
       const isFirst = this.count === 0 && place?.position === 0;
-      if (this.along !== undefined) this.leave();
+      this.leave();
       if (isFirst) this.along = place;
     }
     this.unfold();

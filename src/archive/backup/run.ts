@@ -14,7 +14,7 @@ import {
   openParent,
   userName,
 } from '../../platform/index.js';
-import { type KeepItem, pathOf, type ScanEntry, type ScanItem } from '../../scan/index.js';
+import { FACTS, type KeepItem, pathOf, type ScanEntry, type ScanItem } from '../../scan/index.js';
 import { ReadStatus } from '../ingest/messages.js';
 import { keyedHash } from '../repository.js';
 import type { ActiveCursor } from './active-cursor.js';
@@ -22,7 +22,7 @@ import type { FileRead } from './file-read.js';
 import type { ListingBuilder } from './listing-builder.js';
 import type { QueuedFile, ReadQueue } from './read-queue.js';
 import type { ScanRows } from './scan-rows.js';
-import { unchangedRows } from './unchanged-rows.js';
+import { hasFacts, unchangedRows } from './unchanged-rows.js';
 
 /** Writes through mmap move a file's mtime only after up to half a minute: a file this young is read again next time. */
 const SETTLED_MTIME_MS = 60_000;
@@ -111,6 +111,7 @@ export class BackupRun {
   /** Keys whose active versions stay, because the disk could not be asked. */
   private kept: { from: ByteString; end: ByteString } | undefined;
   private readonly linked = new Map<string, LinkedFile>();
+  private readonly facts = new Float64Array(FACTS);
   private readonly unsettledKeys: readonly ByteString[];
   /** The first of them that the cursor's segment may have. */
   private unsettledAhead = 0;
@@ -282,18 +283,9 @@ export class BackupRun {
   private isUnchanged(item: ScanEntry): boolean {
     const { version } = this.cursor;
     if (version === undefined) return false;
-    const { rules } = this;
-    const same =
-      version.type === item.type &&
-      (item.type !== EntryType.file || version.size === item.size) &&
-      version.mtimeSec === item.mtimeSec &&
-      version.mtimeNsec === item.mtimeNsec &&
-      (rules.ignoreCtime || (version.ctimeSec === item.ctimeSec && version.ctimeNsec === item.ctimeNsec)) &&
-      (rules.ignoreInode || version.ino === item.ino) &&
-      version.mode === item.mode &&
-      version.uid === item.uid &&
-      version.gid === item.gid;
-    return same && (rules.isWhole === undefined || rules.isWhole(version.segment, version.position));
+    const { rules, facts } = this;
+    item.writeFacts(facts, 0);
+    return hasFacts(version, facts, 0, rules) && rules.isWhole?.(version.segment, version.position) !== false;
   }
 
   /**

@@ -26,7 +26,8 @@ export function unchangedRows(version: SegmentWalk, rows: ScanRows, ignored: Ign
   const most = Math.min(rows.rowsAhead, version.segment.length - version.position);
   const result: UnchangedRows = { count: 0, files: 0, bytes: 0, dirs: 0 };
   while (result.count < most) {
-    if (!isUnchanged(version, rows, ignored)) break;
+    if (!hasFacts(version, rows.facts, rows.at, ignored)) break;
+    if (!version.hasKey(rows.text, rows.keyFrom, rows.keyEnd)) break;
     if (version.type === EntryType.file) {
       result.files++;
       result.bytes += version.size;
@@ -38,8 +39,8 @@ export function unchangedRows(version: SegmentWalk, rows: ScanRows, ignored: Ign
   return result;
 }
 
-function isUnchanged(version: SegmentWalk, rows: ScanRows, ignored: Ignored): boolean {
-  const { facts, at } = rows;
+/** Whether facts of an entry of a scan, which begin at `at`, say that it is what a version says. */
+export function hasFacts(version: SegmentWalk, facts: Float64Array, at: number, ignored: Ignored): boolean {
   return (
     version.mtimeNsec === facts[at + Fact.mtimeNsec] &&
     version.mtimeSec === facts[at + Fact.mtimeSec] &&
@@ -50,7 +51,6 @@ function isUnchanged(version: SegmentWalk, rows: ScanRows, ignored: Ignored): bo
     (ignored.ignoreInode || version.ino === facts[at + Fact.ino]) &&
     version.mode === facts[at + Fact.mode] &&
     version.uid === facts[at + Fact.uid] &&
-    version.gid === facts[at + Fact.gid] &&
-    version.hasKey(rows.text, rows.keyFrom, rows.keyEnd)
+    version.gid === facts[at + Fact.gid]
   );
 }
