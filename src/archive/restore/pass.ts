@@ -108,33 +108,29 @@ export async function runPass(parts: PassParts, options: PassOptions): Promise<R
   return { restored, skipped, bytes, errors, ...(options.delete && { deleted }) };
 }
 
-/** So long after the last time what was written goes to the disk, milliseconds. Big files begin to go there at once. */
-const SYNC_EVERY = 3000;
+/** The disks rest between two syncs as long as the one before took, and no shorter than this, milliseconds. */
+const SYNC_PAUSE = 100;
 
 /**
- * Has the disks take what was written while more is being written, so that little is left to wait for in the end. What is
- * told to be restored is on the disk, and a disk that fails is told of.
+ * Has the disks take what was written while more is being written, so that little is left to wait for in the end: as
+ * often as they are quick. What is told to be restored is on the disk, and a disk that fails is told of.
  */
 class SyncBehind {
   private readonly directories: Directories;
-  private readonly timer: NodeJS.Timeout;
+  private timer: NodeJS.Timeout | undefined;
   private underWay: Promise<void> | undefined;
   private failure: Error | undefined;
 
   constructor(directories: Directories) {
     this.directories = directories;
-    this.timer = setInterval(() => this.begin(), SYNC_EVERY);
-    this.timer.unref();
+    this.rest(0);
   }
 
   /** Ends it. @param last whether all that was written has to be on the disk then */
   async finish(last: boolean): Promise<void> {
-    clearInterval(this.timer);
     await this.underWay;
-    if (last) {
-      this.begin();
-      await this.underWay;
-    }
+    clearTimeout(this.timer);
+    if (last) await this.sync();
     if (this.failure === undefined) return;
     throw new UserError(
       ExitCode.failed,
@@ -143,16 +139,24 @@ class SyncBehind {
     );
   }
 
-  private begin(): void {
-    // A disk tells of a failure once.
-    this.underWay ??= this.directories
-      .sync()
-      .catch((error) => {
-        this.failure ??= error as Error;
-      })
-      .finally(() => {
-        this.underWay = undefined;
-      });
+  private rest(took: number): void {
+    this.timer = setTimeout(
+      () => {
+        const start = performance.now();
+        this.underWay = this.sync().then(() => this.rest(performance.now() - start));
+      },
+      Math.max(SYNC_PAUSE, took),
+    );
+    this.timer.unref();
+  }
+
+  private async sync(): Promise<void> {
+    try {
+      await this.directories.sync();
+    } catch (error) {
+      // A disk tells of a failure once.
+      this.failure ??= error as Error;
+    }
   }
 }
 
