@@ -82,6 +82,7 @@ class Backup {
   private readonly catalog: Catalog;
   private readonly source: string;
   private readonly started = now();
+  private readsAll = false;
   private ingest: Ingest | undefined;
   private queue: ReadQueue | undefined;
   private snapshotBytes = 0;
@@ -152,6 +153,7 @@ class Backup {
   ): Promise<{ result: BackupResult; previous: SnapshotRow | undefined; plan: RootPlan } | undefined> {
     const lineage = lineageToContinue(this.catalog, this.source);
     const mode = this.options.mode ?? this.dueMode(lineage);
+    this.readsAll = mode === 'full' && this.options.stdin === undefined;
     const plan = await this.plan(lineage);
     const stage = this.options.dryRun ? undefined : this.catalog.runs.begin(lineage.id);
     try {
@@ -421,7 +423,7 @@ class Backup {
   }
 
   private ingestNow(): Ingest {
-    this.ingest ??= new Ingest(this.repository);
+    this.ingest ??= new Ingest(this.repository, { much: this.readsAll });
     return this.ingest;
   }
 

@@ -96,7 +96,7 @@ class Import {
     const nothing = { snapshot: null, files: 0, versions: 0, damaged: this.damaged };
     const chosen = this.chosen();
     if (chosen.length + this.plan.runs.length === 0) return nothing;
-    const ingest = new Ingest(this.repository);
+    const ingest = new Ingest(this.repository, { much: true });
     try {
       const entries = await this.takeContents(ingest, chosen);
       if (entries.size === 0 && this.lineage.head === undefined) return nothing;

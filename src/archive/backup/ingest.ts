@@ -12,6 +12,7 @@ import { BlobIndex, indexFile, type UsablePack } from '../blob-index.js';
 import { noteIndex } from '../index-notes.js';
 import type { Claim } from '../ingest/claim-table.js';
 import { FrameBuilder } from '../ingest/frame-builder.js';
+import type { IngestParts } from '../ingest/ingester.js';
 import {
   CLASS_UNKNOWN,
   type CutResult,
@@ -66,7 +67,8 @@ export class Ingest {
   private indexedAt = Date.now();
   private durableBlobs = 0;
 
-  constructor(repository: Repository) {
+  /** @param expectation whether much is to be read, so that threads are started at once */
+  constructor(repository: Repository, expectation: { much: boolean }) {
     const { store, keyring, catalog, config, context } = repository;
     this.repository = repository;
     this.store = store;
@@ -74,8 +76,8 @@ export class Ingest {
     this.catalog = catalog;
     this.origin = { run: newRunId(), writer: Buffer.from(keyring.signer(), 'hex') };
     this.unindexed = leftUnindexed(catalog);
-    // Its first thread starts while the index is loaded, which takes as long.
-    this.pool = new IngestPool(workerCount(config.workers), config, context.signal);
+    // Its first thread, if it is to have one, starts while the index is loaded, which takes as long.
+    this.pool = new IngestPool(workerCount(config.workers), config, context.signal, expectation);
     try {
       this.blobs = BlobIndex.load(catalog, indexFile(config.tableDir), trustedPacks(keyring.signer()), 200_000);
     } catch (error) {
@@ -91,7 +93,7 @@ export class Ingest {
         if (this.metaPack.full) this.finishMetaPack();
       },
     );
-    this.pool.setUp(this.setup(level));
+    this.pool.setUp(this.setup(level), this.ownParts());
   }
 
   /** How many workers read. */
@@ -99,8 +101,13 @@ export class Ingest {
     return this.pool.workers;
   }
 
-  /** Has files read and stored. */
-  async files(files: readonly FileToRead[]): Promise<FilesResult> {
+  /** Gets ready for much to be read. */
+  expectMuch(): void {
+    this.pool.startAll();
+  }
+
+  /** Has files read and stored, which are about so many bytes. */
+  async files(files: readonly FileToRead[], bytes: number): Promise<FilesResult> {
     this.blobs.claims.growIfNeeded();
     const texts = files.map((file) => file.path);
     let size = 0;
@@ -114,7 +121,7 @@ export class Ingest {
     }
     const classes = Uint8Array.from(files, (file) => file.chunkClass ?? CLASS_UNKNOWN);
     const { levels } = this.blobs.claims.shared;
-    const result = await this.pool.files({ kind: 'files', paths, count: files.length, classes, levels });
+    const result = await this.pool.files({ kind: 'files', paths, count: files.length, classes, levels }, bytes);
     for (const { bytes } of result.nodes) this.put('chunk-list', bytes);
     await this.settle(result.packs);
     return result;
@@ -135,15 +142,7 @@ export class Ingest {
 
   /** Stores what a stream gives, and returns the content that names it. */
   async stream(stream: Readable): Promise<{ content: Content; size: number; bytesNew: number }> {
-    const { storeConfig, keyring, store } = this.repository;
-    const ingester = new StreamIngester({
-      store,
-      keyring,
-      origin: this.origin,
-      claims: this.blobs.claims,
-      chunkers: [storeConfig.chunkers[0], storeConfig.chunkers[1]],
-      level: compressionLevel(this.repository.config.compression),
-    });
+    const ingester = new StreamIngester(this.ownParts());
     const { ids, sizes, bytesNew, packs } = await ingester.run(stream);
     await this.settle(packs);
     const list = buildChunkList(ids, sizes, (bytes) => this.put('chunk-list', bytes));
@@ -215,6 +214,19 @@ export class Ingest {
     const pack = new PackWriter(this.store, this.keyring, 'data', this.origin);
     for (const frame of frames) pack.add(frame);
     return [pack.finish()];
+  }
+
+  /** What this thread ingests with. */
+  private ownParts(): IngestParts {
+    const { config, storeConfig, keyring, store } = this.repository;
+    return {
+      store,
+      keyring,
+      origin: this.origin,
+      claims: this.blobs.claims,
+      chunkers: [storeConfig.chunkers[0], storeConfig.chunkers[1]],
+      level: compressionLevel(config.compression),
+    };
   }
 
   private setup(level: IngestSetup['level']): IngestSetup {

@@ -49,6 +49,7 @@ export class ReadQueue {
   /** Has a file read. @param size expected bytes */
   add(file: QueuedFile, size: number): void {
     if (size >= BIG_FILE) {
+      this.ingest.expectMuch();
       this.send();
       this.track(
         readBigFile(this.ingest, file.path, file.chunkClass ?? CLASS_UNKNOWN).then(({ read, bytesRead, bytesNew }) => {
@@ -80,10 +81,10 @@ export class ReadQueue {
 
   private send(): void {
     if (this.batch.length === 0) return;
-    const batch = this.batch;
+    const { batch, batchBytes } = this;
     this.batch = [];
     this.batchBytes = 0;
-    this.track(this.ingest.files(batch).then((result) => this.deliver(batch, result)));
+    this.track(this.ingest.files(batch, batchBytes).then((result) => this.deliver(batch, result)));
   }
 
   private track(work: Promise<void>): void {

@@ -27,6 +27,9 @@ import {
   type FilesResult,
   type FilesTask,
   type FlushResult,
+  type FlushTask,
+  type IngestResult,
+  type IngestTask,
   type RangeResult,
   type RangeTask,
   ReadStatus,
@@ -102,6 +105,20 @@ export class Ingester {
     const emit = (frame: FramePayload): void => this.store(frame);
     const compressor = parts.level === 0 ? undefined : new Compressor(parts.level);
     this.frames = [new FrameBuilder(compressor, emit), new FrameBuilder(undefined, emit)];
+  }
+
+  /** Does a task of whatever kind. */
+  async run(task: IngestTask): Promise<IngestResult> {
+    switch (task.kind) {
+      case 'files':
+        return this.files(task);
+      case 'cut':
+        return this.cut(task);
+      case 'range':
+        return this.range(task);
+      case 'flush':
+        return this.flush(task);
+    }
   }
 
   /** Reads some files and stores what is new of them. */
@@ -215,20 +232,27 @@ export class Ingester {
     return result;
   }
 
-  /** Stores what is gathered. A small last pack is not finished: its frames are handed back, to be merged. */
-  async flush(): Promise<FlushResult> {
+  /** Stores what is gathered. A small last pack is not finished if its frames can be merged: they are handed back. */
+  async flush({ isOnly }: Pick<FlushTask, 'isOnly'>): Promise<FlushResult> {
     this.throwFailure();
     for (const frames of this.frames) frames.flush();
     const pack = this.pack;
     this.pack = undefined;
     let frames: FramePayload[] = [];
     if (pack !== undefined) {
-      if (pack.size < STANDS_ALONE) frames = await pack.dissolve();
+      if (pack.size < STANDS_ALONE && !isOnly) frames = await pack.dissolve();
       else this.finish(pack);
     }
     await Promise.all(this.finishing);
     this.throwFailure();
     return { kind: 'flush', packs: this.takeFinished(), frames };
+  }
+
+  /** Gives up what is not stored yet. */
+  async close(): Promise<void> {
+    const { pack } = this;
+    this.pack = undefined;
+    await Promise.all([...this.finishing, pack?.abandon()]);
   }
 
   /** Reads a file, stores what is new of it, and fills its row of the result. */

@@ -92,6 +92,8 @@ export interface RangeTask {
 /** Gives up the open frames and packs. */
 export interface FlushTask {
   kind: 'flush';
+  /** No other worker has anything to give up. */
+  isOnly: boolean;
 }
 
 export type IngestTask = FilesTask | CutTask | RangeTask | FlushTask;

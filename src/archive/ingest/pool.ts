@@ -1,12 +1,14 @@
 import { availableParallelism } from 'node:os';
 import type { Config } from '../../config/types.js';
 import { startThreads, type ThreadPool } from '../worker-pool.js';
+import { Ingester, type IngestParts } from './ingester.js';
 import type {
   CutResult,
   CutTask,
   FilesResult,
   FilesTask,
   FlushResult,
+  FlushTask,
   IngestResult,
   IngestSetup,
   IngestTask,
@@ -26,27 +28,41 @@ export function workerCount(configured?: number): number {
  */
 const WAITING_PER_WORKER = 2;
 
+/**
+ * What the calling thread does itself, while no other has been started: for so long in all, and tasks of so many bytes.
+ * Most runs of a day have less to read than what starting a thread costs.
+ */
+const OWN_MILLISECONDS = 400;
+const OWN_BYTES = 32 * 1024 * 1024;
+
 interface Worker {
-  thread: ThreadPool;
+  /** Undefined: the calling thread. */
+  thread: ThreadPool | undefined;
   busy: boolean;
 }
 
 interface Job {
   task: IngestTask;
+  /** Bytes to be read for it, about. */
+  bytes: number;
   transfer?: ArrayBuffer[];
   resolve: (result: IngestResult) => void;
   reject: (error: unknown) => void;
 }
 
 /**
- * The ingest workers, as seen from the main thread: as many as there is work for, and no more work than the limits allow.
- * A limit holds on average: a task is done without pauses.
+ * The ingest workers, as seen from the main thread: as many threads as there is work for, this one for as long as that is
+ * little, and no more work than the limits allow. A limit holds on average: a task is done without pauses.
  */
 export class IngestPool {
   /** How many there may be. */
   readonly workers: number;
   private setup: IngestSetup | undefined;
   private readonly started: Worker[] = [];
+  private readonly own: Worker = { thread: undefined, busy: false };
+  private ownTime = 0;
+  private ownParts: IngestParts | undefined;
+  private ingester: Ingester | undefined;
   private readonly waiting: Job[] = [];
   private readonly reading: Throttle;
   private readonly writing: Throttle;
@@ -54,46 +70,65 @@ export class IngestPool {
   /** Ends pauses. */
   private readonly signal: AbortSignal;
 
-  /** Starts the first of them. */
-  constructor(workers: number, limits: Pick<Config, 'limitRead' | 'limitUpload'>, signal: AbortSignal) {
+  /** @param much whether much is to be read, so that the first thread is started at once */
+  constructor(
+    workers: number,
+    limits: Pick<Config, 'limitRead' | 'limitUpload'>,
+    signal: AbortSignal,
+    { much }: { much: boolean },
+  ) {
     this.workers = workers;
     this.reading = new Throttle(limits.limitRead);
     this.writing = new Throttle(limits.limitUpload);
     this.signal = AbortSignal.any([signal, this.ending.signal]);
-    this.start();
+    if (much) this.start();
   }
 
-  /** Says what they work with, before the first task. */
-  setUp(setup: IngestSetup): void {
+  /**
+   * Says what they work with, before the first task.
+   * @param own the same for this thread
+   */
+  setUp(setup: IngestSetup, own: IngestParts): void {
     this.setup = setup;
-    for (const { thread } of this.started) thread.setUp(setup);
+    this.ownParts = own;
+    for (const { thread } of this.started) thread?.setUp(setup);
   }
 
-  /** Has some files read whole. */
-  files(task: FilesTask): Promise<FilesResult> {
-    return this.queue(task, [task.paths.buffer as ArrayBuffer]) as Promise<FilesResult>;
+  /** Starts what there may be of threads: much is to come. */
+  startAll(): void {
+    while (this.started.length < this.workers) this.start();
+  }
+
+  /** Has some files read whole, which are so many bytes. */
+  files(task: FilesTask, bytes: number): Promise<FilesResult> {
+    return this.queue({ task, bytes, transfer: [task.paths.buffer as ArrayBuffer] }) as Promise<FilesResult>;
   }
 
   /** Has a stretch of a big file cut, before all that waits: what follows from it keeps the other workers busy. */
   cut(task: CutTask): Promise<CutResult> {
-    while (this.started.length < this.workers) this.start();
-    return this.queue(task) as Promise<CutResult>;
+    this.startAll();
+    return this.queue({ task, bytes: task.length }) as Promise<CutResult>;
   }
 
   /** Has a stretch of a big file stored. */
   range(task: RangeTask): Promise<RangeResult> {
-    return this.queue(task) as Promise<RangeResult>;
+    const bytes = task.lengths.reduce((sum, length) => sum + length, 0);
+    return this.queue({ task, bytes }) as Promise<RangeResult>;
   }
 
   /** Has every worker store what it holds. No other task may be under way. */
   flush(): Promise<FlushResult[]> {
-    return Promise.all(this.started.map(({ thread }) => thread.run({ kind: 'flush' }) as Promise<FlushResult>));
+    const holding = this.ingester === undefined ? this.started : [...this.started, this.own];
+    const task: FlushTask = { kind: 'flush', isOnly: holding.length === 1 };
+    return Promise.all(holding.map((worker) => this.run(worker, task) as Promise<FlushResult>));
   }
 
   /** Ends the workers, finished or not; once is enough. */
   async close(): Promise<void> {
     this.ending.abort();
-    await Promise.all(this.started.map(({ thread }) => thread.close()));
+    const { ingester } = this;
+    this.ingester = undefined;
+    await Promise.all([ingester?.close(), ...this.started.map(({ thread }) => thread?.close())]);
   }
 
   private start(): void {
@@ -102,21 +137,33 @@ export class IngestPool {
     this.started.push({ thread, busy: false });
   }
 
-  private queue(task: IngestTask, transfer?: ArrayBuffer[]): Promise<IngestResult> {
+  private queue(request: Omit<Job, 'resolve' | 'reject'>): Promise<IngestResult> {
     return new Promise((resolve, reject) => {
-      const job = { task, transfer, resolve, reject };
-      if (task.kind === 'cut') this.waiting.unshift(job);
+      const job = { ...request, resolve, reject };
+      if (job.task.kind === 'cut') this.waiting.unshift(job);
       else this.waiting.push(job);
       this.handOut();
     });
   }
 
   private handOut(): void {
-    const { waiting, started, workers } = this;
+    const { waiting, started, workers, own } = this;
+    if (started.length === 0) {
+      if (own.busy || waiting.length === 0) return;
+      if (this.isForOwn(waiting[0])) {
+        void this.give(own, waiting.shift()!);
+        return;
+      }
+      this.start();
+    }
     for (const worker of started) if (!worker.busy && waiting.length > 0) void this.give(worker, waiting.shift()!);
     if (waiting.length < WAITING_PER_WORKER * started.length || started.length === workers) return;
     this.start();
     this.handOut();
+  }
+
+  private isForOwn({ bytes }: Job): boolean {
+    return this.ownTime < OWN_MILLISECONDS && bytes <= OWN_BYTES;
   }
 
   private async give(worker: Worker, { task, transfer, resolve, reject }: Job): Promise<void> {
@@ -124,7 +171,7 @@ export class IngestPool {
     try {
       await this.reading.pause(this.signal);
       await this.writing.pause(this.signal);
-      const result = (await worker.thread.run(task, transfer)) as IngestResult;
+      const result = await this.run(worker, task, transfer);
       this.count(result);
       resolve(result);
     } catch (error) {
@@ -132,6 +179,15 @@ export class IngestPool {
     }
     worker.busy = false;
     this.handOut();
+  }
+
+  private async run({ thread }: Worker, task: IngestTask, transfer?: ArrayBuffer[]): Promise<IngestResult> {
+    if (thread !== undefined) return (await thread.run(task, transfer)) as IngestResult;
+    const start = performance.now();
+    this.ingester ??= new Ingester(this.ownParts!);
+    const result = await this.ingester.run(task);
+    this.ownTime += performance.now() - start;
+    return result;
   }
 
   private count(result: IngestResult): void {

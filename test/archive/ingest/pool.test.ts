@@ -1,0 +1,171 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { ClaimTable, createClaims } from '../../../src/archive/ingest/claim-table.js';
+import type { IngestParts } from '../../../src/archive/ingest/ingester.js';
+import {
+  CLASS_UNKNOWN,
+  type FilesTask,
+  type FlushTask,
+  type IngestSetup,
+  type IngestTask,
+  STAT_FIELDS,
+  Stat,
+} from '../../../src/archive/ingest/messages.js';
+import { newRunId } from '../../../src/archive/ingest/pack-writer.js';
+import { IngestPool } from '../../../src/archive/ingest/pool.js';
+import { fromDisplay } from '../../../src/bytes.js';
+import { createFullKeyring } from '../../../src/crypto/keyring.js';
+import { native } from '../../../src/crypto/native.js';
+import { type ObjectStore, objectPath, openStore } from '../../../src/store/index.js';
+
+/** What the threads that were started were given to do. */
+const threads: IngestTask[][] = [];
+
+vi.mock('../../../src/archive/worker-pool.js', () => ({
+  startThreads: () => {
+    const tasks: IngestTask[] = [];
+    threads.push(tasks);
+    return {
+      threads: 1,
+      setUp: () => undefined,
+      run: async (task: IngestTask) => {
+        tasks.push(task);
+        return { kind: task.kind, packs: [], frames: [], bytesRead: 0 };
+      },
+      close: async () => undefined,
+    };
+  },
+}));
+
+const MIB = 1024 * 1024;
+
+let folder: string;
+let store: ObjectStore;
+let parts: IngestParts;
+let pool: IngestPool;
+
+beforeEach(async () => {
+  threads.length = 0;
+  folder = mkdtempSync(join(tmpdir(), 'bn-ingest-'));
+  store = await openStore(join(folder, 'store'), { create: true });
+  mkdirSync(join(folder, 'files'));
+  parts = {
+    store,
+    keyring: createFullKeyring(native),
+    origin: { run: newRunId(), writer: new Uint8Array(32) },
+    claims: new ClaimTable(createClaims(0, 1000), () => undefined),
+    chunkers: [
+      { min: 4096, avg: 16384, max: 65536 },
+      { min: 4096, avg: 16384, max: 65536 },
+    ],
+    level: 3,
+  };
+});
+afterEach(async () => {
+  await pool.close();
+  await store.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function start(much: boolean, workers = 2): void {
+  const limits = { limitRead: undefined, limitUpload: undefined };
+  pool = new IngestPool(workers, limits, new AbortController().signal, { much });
+  pool.setUp({} as IngestSetup, parts);
+}
+
+/** A task over new files with these contents. */
+function files(...contents: string[]): FilesTask {
+  const paths = contents.map((content, i) => {
+    const path = join(folder, 'files', `${i}`);
+    writeFileSync(path, content);
+    return fromDisplay(path);
+  });
+  const bytes = Buffer.from(new ArrayBuffer(paths.reduce((sum, path) => sum + 4 + path.length, 0)));
+  let at = 0;
+  for (const path of paths) {
+    at = bytes.writeUInt32LE(path.length, at);
+    at += bytes.write(path, at, 'latin1');
+  }
+  const classes = new Uint8Array(paths.length).fill(CLASS_UNKNOWN);
+  return { kind: 'files', paths: bytes, count: paths.length, classes, levels: parts.claims.shared.levels };
+}
+
+const spooled = (): string[] => readdirSync(store.spoolDir());
+
+describe('while there is little to read', () => {
+  it('this thread does it, and its pack stands alone', async () => {
+    start(false);
+    const result = await pool.files(files('one', 'two and more', 'one'), 20);
+    expect([...result.stats].filter((_, i) => i % STAT_FIELDS === Stat.size)).toEqual([3, 12, 3]);
+    expect(result).toMatchObject({ bytesRead: 18, bytesNew: 15, errors: [] });
+    const [flushed] = await pool.flush();
+    expect(flushed.frames).toEqual([]);
+    const [{ name, size }] = flushed.packs;
+    expect(statSync(join(folder, 'store', objectPath('packs', name))).size).toBe(size);
+    expect(threads).toEqual([]);
+  });
+
+  it('leaves nothing behind when it is given up', async () => {
+    start(false);
+    // More than a frame, so that a pack is begun.
+    await pool.files(files(...Array.from({ length: 40 }, (_, i) => `${i} `.repeat(MIB / 80))), MIB);
+    expect(spooled()).toHaveLength(1);
+    await pool.close();
+    expect(spooled()).toEqual([]);
+  });
+
+  it('the files of a task that fails are reported, not the run', async () => {
+    start(false);
+    const task = files('here', 'gone');
+    rmSync(join(folder, 'files', '1'));
+    const { errors } = await pool.files(task, 8);
+    expect(errors).toEqual([[1, expect.stringContaining('ENOENT')]]);
+  });
+});
+
+describe('threads are started', () => {
+  it('for a task that would hold this one up', async () => {
+    start(false);
+    await pool.files(files('one'), 3);
+    await pool.files(files('two'), 33 * MIB);
+    expect(threads.map((tasks) => tasks.map(({ kind }) => kind))).toEqual([['files']]);
+  });
+
+  it('when this one has done enough', async () => {
+    start(false);
+    let clock = 0;
+    const now = vi.spyOn(performance, 'now').mockImplementation(() => {
+      clock += 300;
+      return clock;
+    });
+    try {
+      for (const text of ['one', 'two', 'three', 'four']) await pool.files(files(text), 5);
+    } finally {
+      now.mockRestore();
+    }
+    expect(threads.map((tasks) => tasks.length)).toEqual([2]);
+    const flushed = await pool.flush();
+    // Both hold something: neither's pack stands alone.
+    expect(flushed).toHaveLength(2);
+    expect((threads[0].at(-1) as FlushTask).isOnly).toBe(false);
+    expect(flushed[1]).toMatchObject({ packs: [], frames: [{ lengths: Uint32Array.of(3, 3) }] });
+  });
+
+  it('at once where much is expected, and this one does nothing', async () => {
+    start(true);
+    expect(threads).toHaveLength(1);
+    await pool.files(files('one'), 3);
+    expect(await pool.flush()).toHaveLength(1);
+    expect(threads[0]).toMatchObject([{ kind: 'files' }, { kind: 'flush', isOnly: true }]);
+  });
+
+  it('all of them before a big file', async () => {
+    start(false, 3);
+    pool.startAll();
+    await pool.files(files('small'), 5);
+    expect(threads).toHaveLength(3);
+    expect(threads.flat()).toHaveLength(1);
+  });
+});
