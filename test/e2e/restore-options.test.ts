@@ -96,7 +96,6 @@ test('what is told to be restored is on the disk', async (context) => {
   expect(first.filter((line) => line.includes('utimensat(')).length).toBeGreaterThan(200);
   expect(first.at(-1)).toContain(`syncfs(`);
   expect(first.at(-1)).toContain(target);
-  expect(first.filter((line) => line.includes('syncfs('))).toHaveLength(1);
   // Nothing was restored: there is nothing to wait for.
   expect((await calls()).filter((line) => line.includes('syncfs('))).toEqual([]);
 });

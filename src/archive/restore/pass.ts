@@ -89,12 +89,13 @@ export async function runPass(parts: PassParts, options: PassOptions): Promise<R
         }
       : undefined,
   });
-  const disks = dryRun ? undefined : new SyncBehind(directories);
+  const changes = (): number => session.restored + deleted.length;
+  const disks = dryRun ? undefined : new SyncBehind(directories, changes);
   try {
     await walkAll(parts.entries, walk);
     await session.finish();
     await pool.close();
-    await disks?.finish(session.restored > 0 || deleted.length > 0);
+    await disks?.finish(changes() > 0);
   } catch (error) {
     await disks?.finish(false).catch(() => undefined);
     await session.abort();
@@ -117,12 +118,16 @@ const SYNC_PAUSE = 100;
  */
 class SyncBehind {
   private readonly directories: Directories;
+  private readonly changes: () => number;
+  private synced = 0;
   private timer: NodeJS.Timeout | undefined;
   private underWay: Promise<void> | undefined;
   private failure: Error | undefined;
 
-  constructor(directories: Directories) {
+  /** @param changes how much has been changed so far: without any there is nothing to sync */
+  constructor(directories: Directories, changes: () => number) {
     this.directories = directories;
+    this.changes = changes;
     this.rest(0);
   }
 
@@ -142,6 +147,10 @@ class SyncBehind {
   private rest(took: number): void {
     this.timer = setTimeout(
       () => {
+        if (this.changes() === this.synced) {
+          this.rest(0);
+          return;
+        }
         const start = performance.now();
         this.underWay = this.sync().then(() => this.rest(performance.now() - start));
       },
@@ -151,6 +160,7 @@ class SyncBehind {
   }
 
   private async sync(): Promise<void> {
+    this.synced = this.changes();
     try {
       await this.directories.sync();
     } catch (error) {
