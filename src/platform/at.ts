@@ -1,11 +1,14 @@
-import { spawnSync } from 'node:child_process';
+import type * as childProcess from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { type ByteString, fromBytes, fromDisplay, toBytes, toDisplay } from '../bytes.js';
+import { lazily } from '../lazily.js';
 import { AT_REMOVEDIR, CWD, FileType, isDarwin, isLinux, isWindows, syscallNumber } from './constants.js';
 import { failureAt, failureBetween, nodePath, pathAt } from './descriptors.js';
 import { attempt, errnoOf } from './error.js';
 import { checkName, cString, cString2, libc, outcome, scratch, syscall } from './ffi.js';
+
+const processes = lazily<typeof childProcess>('node:child_process');
 
 const mkdirat = libc('mkdirat', 'int', ['int', 'uintptr_t', 'uint']);
 const unlinkat = libc('unlinkat', 'int', ['int', 'uintptr_t', 'int']);
@@ -168,7 +171,7 @@ function spawnMknod(dir: number, name: ByteString, mode: number, major: number, 
   const place = toDisplay(pathAt(dir, interim)).replace('/proc/self/', `/proc/${process.pid}/`);
   const perm = (mode & 0o7777 & ~process.umask()).toString(8);
   const device = letter === 'p' ? [] : [String(major), String(minor)];
-  const made = spawnSync('mknod', ['-m', perm, place, letter, ...device], { stdio: 'ignore' });
+  const made = processes().spawnSync('mknod', ['-m', perm, place, letter, ...device], { stdio: 'ignore' });
   if (made.status !== 0) return errnoOf(made.error ? 'ENOSYS' : letter === 'p' ? 'EACCES' : 'EPERM');
   const linked = attempt(() => {
     fs.linkSync(nodePath(dir, interim), nodePath(dir, name));

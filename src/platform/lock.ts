@@ -1,10 +1,13 @@
-import { spawnSync } from 'node:child_process';
+import type * as childProcess from 'node:child_process';
 import fs from 'node:fs';
 import { type ByteString, toBytes, toDisplay } from '../bytes.js';
+import { lazily } from '../lazily.js';
 import { isWindows } from './constants.js';
 import { failureFd } from './descriptors.js';
 import { errnoOf, SystemError } from './error.js';
 import { libc, outcome } from './ffi.js';
+
+const processes = lazily<typeof childProcess>('node:child_process');
 
 export type LockMode = 'shared' | 'exclusive';
 
@@ -42,12 +45,12 @@ function operate(fd: number, operation: number): number {
   // The child's descriptor 3 is the same open file description as ours, so what it locks stays locked by us.
   const stdio: ('ignore' | number)[] = ['ignore', 'ignore', 'ignore', fd];
   const flag = (operation & LOCK_UN) !== 0 ? '-u' : (operation & LOCK_EX) !== 0 ? '-x' : '-s';
-  const tool = spawnSync('flock', ['-n', flag, '3'], { stdio });
+  const tool = processes().spawnSync('flock', ['-n', flag, '3'], { stdio });
   if (tool.error === undefined && (tool.status === 0 || tool.status === 1)) {
     return tool.status === 0 ? 0 : errnoOf('EAGAIN');
   }
   const script = `open(my $f, "+<&=", 3) or exit 2; exit(flock($f, ${operation}) ? 0 : $!{EWOULDBLOCK} ? 1 : 2)`;
-  const perl = spawnSync('perl', ['-MErrno', '-e', script], { stdio });
+  const perl = processes().spawnSync('perl', ['-MErrno', '-e', script], { stdio });
   if (perl.status === 0) return 0;
   return errnoOf(perl.status === 1 ? 'EAGAIN' : 'ENOSYS');
 }

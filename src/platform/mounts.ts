@@ -1,7 +1,10 @@
-import { spawnSync } from 'node:child_process';
+import type * as childProcess from 'node:child_process';
 import fs from 'node:fs';
 import { type ByteString, fromBytes } from '../bytes.js';
+import { lazily } from '../lazily.js';
 import { isDarwin, isLinux } from './constants.js';
+
+const processes = lazily<typeof childProcess>('node:child_process');
 
 /** One mounted file system. */
 export interface Mount {
@@ -83,7 +86,7 @@ export function mountTable(): Mount[] {
     }
   }
   if (!isDarwin) return [];
-  const { stdout } = spawnSync('/sbin/mount', [], { encoding: 'latin1' });
+  const { stdout } = processes().spawnSync('/sbin/mount', [], { encoding: 'latin1' });
   return parseMountCommand(stdout ?? '');
 }
 

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import type { BackupOptions, BackupResult } from '../../archive/types.js';
 import type { ByteString } from '../../bytes.js';
@@ -108,7 +107,8 @@ async function optionsOf(roots: string[], flags: Flags, session: Session): Promi
 async function readPaths(file: string, session: Session): Promise<ByteString[]> {
   let content: Buffer;
   try {
-    content = file === '-' ? await buffer(session.io.stdin) : readFileSync(file);
+    content =
+      file === '-' ? await (await import('node:stream/consumers')).buffer(session.io.stdin) : readFileSync(file);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new UserError(ExitCode.usage, `cannot read ${file} (${code}), which --files-from names; correct it`, {
