@@ -167,7 +167,12 @@ describe.runIf(linux)('with libc', () => {
     fs.symlinkSync(path.resolve('node_modules'), `${out}/node_modules`);
     fs.writeFileSync(`${out}/package.json`, '{"type":"module"}');
     const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext };
-    for (const file of ['bytes.ts', 'errors.ts', 'lazily.ts', ...fs.readdirSync('src/platform').map((name) => `platform/${name}`)]) {
+    for (const file of [
+      'bytes.ts',
+      'errors.ts',
+      'lazily.ts',
+      ...fs.readdirSync('src/platform').map((name) => `platform/${name}`),
+    ]) {
       const { outputText } = ts.transpileModule(fs.readFileSync(`src/${file}`, 'utf8'), { compilerOptions });
       fs.writeFileSync(`${out}/${file.replace(/ts$/, 'js')}`, outputText);
     }
