@@ -15,6 +15,7 @@ import { ActiveCursor } from './backup/active-cursor.js';
 import { Ingest } from './backup/ingest.js';
 import { ListingBuilder } from './backup/listing-builder.js';
 import { type StillThere, stillThere } from './backup/missing-blobs.js';
+import { MovedFiles } from './backup/moved-files.js';
 import { ReadQueue } from './backup/read-queue.js';
 import { BackupRun, type RunCounts } from './backup/run.js';
 import { ListedItems, type ScanItems, ScanRows } from './backup/scan-rows.js';
@@ -228,17 +229,26 @@ class Backup {
       put: (kind, bytes) => (this.options.dryRun ? new Uint8Array(24) : this.ingestNow().put(kind, bytes)),
       has: there?.has,
     });
+    const { dryRun } = this.options;
+    const { ignoreCtime, ignoreInode } = context.config;
+    const unsettled = new Set(active === undefined ? [] : catalog.active.unsettled(active));
+    const isWhole = there?.isWhole;
+    const trustsInodes = mode === 'soft' && !ignoreCtime && !ignoreInode;
     const run = new BackupRun({
       rules: {
         mode,
-        dryRun: this.options.dryRun,
-        ignoreCtime: context.config.ignoreCtime,
-        ignoreInode: context.config.ignoreInode,
-        unsettled: new Set(active === undefined ? [] : catalog.active.unsettled(active)),
+        dryRun,
+        ignoreCtime,
+        ignoreInode,
+        unsettled,
         isCovered: (key) => plan.covers(key),
         isAbove: (key) => plan.isAbove(key),
-        isWhole: there?.isWhole,
+        isWhole,
       },
+      moved:
+        active !== undefined && trustsInodes && !dryRun
+          ? new MovedFiles(catalog.active, active, { unsettled, isWhole })
+          : undefined,
       cursor: new ActiveCursor(catalog, active),
       builder,
       stage,

@@ -20,6 +20,7 @@ import { keyedHash } from '../repository.js';
 import type { ActiveCursor } from './active-cursor.js';
 import type { FileRead } from './file-read.js';
 import type { ListingBuilder } from './listing-builder.js';
+import type { MovedFiles } from './moved-files.js';
 import type { QueuedFile, ReadQueue } from './read-queue.js';
 import type { ScanRows } from './scan-rows.js';
 import { hasFacts, unchangedRows } from './unchanged-rows.js';
@@ -111,6 +112,7 @@ export class BackupRun {
   /** Keys whose active versions stay, because the disk could not be asked. */
   private kept: { from: ByteString; end: ByteString } | undefined;
   private readonly linked = new Map<string, LinkedFile>();
+  private readonly moved: MovedFiles | undefined;
   private readonly facts = new Float64Array(FACTS);
   private readonly unsettledKeys: readonly ByteString[];
   /** The first of them that the cursor's segment may have. */
@@ -124,12 +126,15 @@ export class BackupRun {
     stage: Stage | undefined;
     keyring: Keyring;
     queue: () => ReadQueue;
+    /** Where a new path's old one is looked for, if it is. */
+    moved?: MovedFiles | undefined;
   }) {
     this.rules = parts.rules;
     this.cursor = parts.cursor;
     this.builder = parts.builder;
     this.stage = parts.stage;
     this.queue = parts.queue;
+    this.moved = parts.moved;
     this.unsettledKeys = [...parts.rules.unsettled];
     this.linkKey = parts.keyring.shared.hardlink;
   }
@@ -260,7 +265,10 @@ export class BackupRun {
     }
     const old = known ? this.oldVersion() : undefined;
     if (known) cursor.next();
-    if (isFile) this.readFile(item, old);
+    if (!known && item.type === EntryType.dir) this.moved?.enter(item);
+    const moved = known || !isFile ? undefined : this.moved?.find(item);
+    if (moved !== undefined) this.addMoved(item, moved);
+    else if (isFile) this.readFile(item, old);
     else this.addOther(item, old?.place);
   }
 
@@ -348,6 +356,16 @@ export class BackupRun {
     if (isDevice(item.type)) entry.rdev = { major: item.rdevMajor, minor: item.rdevMinor };
     if (item.nlink > 1 && item.type !== EntryType.dir) entry.link = this.linkGroup(item.ino, item.mountKey);
     this.slots.push({ ready: true, result: entry, old });
+  }
+
+  /** Adds a file that was at another path before: what it was then, without reading it. */
+  private addMoved(item: ScanEntry, { size, chunkClass, depth, ids, xattrs }: Entry): void {
+    this.counts.files.new++;
+    this.countActive(1, size);
+    const entry: Entry = { ...baseEntry(item), size, chunkClass, depth, ids };
+    if (xattrs !== undefined) entry.xattrs = xattrs;
+    if (item.nlink > 1) entry.link = this.linkGroup(item.ino, item.mountKey);
+    this.slots.push({ ready: true, result: entry, old: undefined });
   }
 
   /** Has a file read; its slot is filled in when the worker has answered. */
