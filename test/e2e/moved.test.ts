@@ -1,8 +1,9 @@
-import { linkSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, renameSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { Archive } from './archive.js';
+import { needPrograms, needRoot, sh } from './cli.js';
 import { expectSameTree } from './compare.js';
 import { noise } from './trees.js';
 
@@ -71,6 +72,34 @@ test('but for what was changed, replaced or added in it', async () => {
   // A file that was renamed has a new ctime.
   expect(bytes).toMatchObject({ read: (READ_ANYHOW + 4) * SIZE, new: 3 * SIZE });
   await expectRestored();
+});
+
+test('in the next snapshot of a volume only what changed is read', async (context) => {
+  needRoot(context, 'mount');
+  needPrograms(context, 'mkfs.btrfs', 'btrfs');
+  const image = join(archive.folder, 'image');
+  const disk = join(archive.folder, 'disk');
+  writeFileSync(image, '');
+  truncateSync(image, 300 * 1024 * 1024);
+  sh('mkfs.btrfs', '-q', image);
+  mkdirSync(disk);
+  sh('mount', '-o', 'loop', image, disk);
+  onTestFinished(() => void sh('umount', disk));
+  const volume = join(disk, 'volume');
+  sh('btrfs', 'subvolume', 'create', volume);
+  sh('cp', '-a', photos, volume);
+  const snapshot = (name: string) => sh('btrfs', 'subvolume', 'snapshot', '-r', volume, join(disk, name));
+  snapshot('monday');
+  await sleep(2100);
+  archive.configure({ backup_roots: [join(disk, 'monday')] });
+  await archive.backup(['--yes']);
+  write(join(volume, 'photos', 'inner', 'file 150'), 'edited');
+  snapshot('tuesday');
+  archive.configure({ backup_roots: [join(disk, 'tuesday')] });
+  const { bytes } = await archive.backup(['--soft', '--yes']);
+  expect(bytes).toMatchObject({ read: (READ_ANYHOW + 1) * SIZE, new: SIZE });
+  await archive.json('restore', ['--target', join(archive.folder, 'out')]);
+  expectSameTree(join(archive.folder, 'out', disk, 'tuesday'), join(disk, 'tuesday'));
 });
 
 test('a full backup, and one that does not look at inodes, read it all', async () => {
