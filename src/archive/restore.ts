@@ -200,6 +200,7 @@ function totalsOf(snapshot: SnapshotRow, options: RestoreOptions): { files: numb
 }
 
 const NO_POOL: ExtractPool = {
+  atOnce: 0,
   run: () => Promise.reject(new Error('a dry run writes nothing')),
   close: () => Promise.resolve(),
 };

@@ -3,6 +3,8 @@ import type { ExtractResult, ExtractSetup, ExtractTask } from './messages.js';
 
 /** Whoever does the tasks of a restore. */
 export interface ExtractPool {
+  /** Tasks that it has under way at a time. */
+  readonly atOnce: number;
   run(task: ExtractTask): Promise<ExtractResult>;
   /** Ends the workers, finished or not; nothing is written any more when it resolves. */
   close(): Promise<void>;
@@ -10,10 +12,12 @@ export interface ExtractPool {
 
 /** The extract workers, as seen from the main thread. */
 export class WorkerPool implements ExtractPool {
+  readonly atOnce: number;
   private readonly threads: ThreadPool;
 
   /** @param atOnce tasks that one worker has under way: while one waits for its packs to be read, another computes */
   constructor(workers: number, atOnce: number) {
+    this.atOnce = workers * atOnce;
     this.threads = startThreads('extract', { threads: workers, atOnce });
   }
 

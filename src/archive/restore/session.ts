@@ -38,6 +38,7 @@ import {
   type Pieces,
   type PlannedTask,
   type PlannedUnit,
+  TASK_BYTES,
   type WholeFile,
 } from './window.js';
 
@@ -100,8 +101,12 @@ interface Window {
 /** Files up to this size are made whole, by one worker, in one burst. */
 const SMALL = 1024 * 1024;
 
-/** A window is closed at so many bytes or entries; the first one early, so that the workers have something to do. */
-const WINDOW_BYTES = 48 * 1024 * 1024;
+/**
+ * A window is closed when it has as many bytes as the workers take at a time, within these limits, or so many entries; the
+ * first one early, so that the workers have something to do.
+ */
+const LEAST_WINDOW_BYTES = 24 * 1024 * 1024;
+const MOST_WINDOW_BYTES = 48 * 1024 * 1024;
 const FIRST_WINDOW_BYTES = 12 * 1024 * 1024;
 const WINDOW_ENTRIES = 8192;
 
@@ -128,6 +133,7 @@ export class RestoreSession {
   private readonly mostDirs: number;
   private readonly mostBigs: number;
   private window: Window = newWindow();
+  private readonly mostWindowBytes: number;
   private windowBytes = FIRST_WINDOW_BYTES;
   private inFlight = 0;
   private tail: Promise<void> = Promise.resolve();
@@ -149,6 +155,8 @@ export class RestoreSession {
       notes: this.attributes.notes,
       isProtected,
     });
+    const atOnce = parts.pool.atOnce * TASK_BYTES;
+    this.mostWindowBytes = Math.min(MOST_WINDOW_BYTES, Math.max(LEAST_WINDOW_BYTES, atOnce));
     const descriptors = descriptorLimit();
     this.mostDirs = Math.min(1024, Math.max(16, Math.floor(descriptors / 16)));
     this.mostBigs = Math.min(128, Math.max(8, Math.floor(descriptors / 32)));
@@ -475,7 +483,7 @@ export class RestoreSession {
     this.throwFailure();
     const { window } = this;
     this.window = newWindow();
-    this.windowBytes = Math.min(WINDOW_BYTES, this.windowBytes * 2);
+    this.windowBytes = Math.min(this.mostWindowBytes, this.windowBytes * 2);
     this.inFlight++;
     const tasks = this.runUnits(window.units, window);
     window.units = [];

@@ -74,7 +74,7 @@ export interface PlannedTask {
 }
 
 /** How large tasks get: bytes of files, units, and frames that only single units need. */
-const TASK_BYTES = 6 * 1024 * 1024;
+export const TASK_BYTES = 6 * 1024 * 1024;
 const TASK_UNITS = 1024;
 const TASK_FRAMES = 32;
 

@@ -179,6 +179,7 @@ export class Lab {
     // Like a worker that has two tasks under way.
     const turns: Promise<unknown>[] = [Promise.resolve(), Promise.resolve()];
     const pool: ExtractPool = {
+      atOnce: 1,
       run: (task) => {
         const turn = turns.shift()!.then(() => {
           options.beforeTask?.();
