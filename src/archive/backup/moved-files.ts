@@ -4,8 +4,9 @@ import { type Entry, EntryType } from '../../format/entry.js';
 import { KeyReader } from '../../format/path-keys.js';
 import { openSegment, type Segment, SegmentWalk } from '../../format/segment.js';
 import { ByteReader } from '../../format/varint.js';
-import type { ScanEntry } from '../../scan/index.js';
+import { FACTS, type ScanEntry } from '../../scan/index.js';
 import { childKey, isBelow, nameOf, parentKey } from '../../scan/keys.js';
+import { hasFacts, type Ignored } from './unchanged-rows.js';
 
 /** Which versions may be relied on. */
 export interface MovedRules {
@@ -31,6 +32,8 @@ const PAGE = 32;
 /** A coarser clock may give different files one time; sixty files of a camera's card, for example, that are all one size. */
 const FINE_NANOSECONDS = 1_000_000;
 
+const NONE_IGNORED: Ignored = { ignoreCtime: false, ignoreInode: false };
+
 /** A directory that the listing does not have under this path. */
 interface NewDirectory {
   key: ByteString;
@@ -51,6 +54,7 @@ export class MovedFiles {
   private readonly rules: MovedRules;
   /** The new directories that the current one is in, outermost first. */
   private readonly above: NewDirectory[] = [];
+  private readonly facts = new Float64Array(FACTS);
   private files = 0;
   private bytes = 0;
   /** Keys by inode; several, since file systems that are mounted in one another count alike. */
@@ -78,9 +82,12 @@ export class MovedFiles {
     if (item.ctimeNsec % FINE_NANOSECONDS === 0 || this.areFew(item.size)) return undefined;
     this.directories ??= this.directoriesByInode();
     directory.old ??= this.directories.get(directory.ino) ?? [];
+    const { facts } = this;
+    item.writeFacts(facts, 0);
     for (const old of directory.old) {
       const walk = this.walkTo(childKey(old, nameOf(item.key)));
-      if (walk !== undefined && isSameFile(walk, item)) return this.isReliable(walk) ? walk.entry() : undefined;
+      if (walk !== undefined && hasFacts(walk, facts, 0, NONE_IGNORED))
+        return this.isReliable(walk) ? walk.entry() : undefined;
     }
     return undefined;
   }
@@ -141,19 +148,4 @@ function addDirectories(found: Map<number, ByteString[]>, { stored, types }: Seg
     if (others === undefined) found.set(ino, [keys.text()]);
     else others.push(keys.text());
   }
-}
-
-function isSameFile(version: SegmentWalk, item: ScanEntry): boolean {
-  return (
-    version.type === EntryType.file &&
-    version.ino === item.ino &&
-    version.size === item.size &&
-    version.mtimeSec === item.mtimeSec &&
-    version.mtimeNsec === item.mtimeNsec &&
-    version.ctimeSec === item.ctimeSec &&
-    version.ctimeNsec === item.ctimeNsec &&
-    version.mode === item.mode &&
-    version.uid === item.uid &&
-    version.gid === item.gid
-  );
 }
