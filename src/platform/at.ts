@@ -1,14 +1,11 @@
-import type * as childProcess from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { type ByteString, fromBytes, fromDisplay, toBytes, toDisplay } from '../bytes.js';
-import { lazily } from '../lazily.js';
 import { AT_REMOVEDIR, CWD, FileType, isDarwin, isLinux, isWindows, syscallNumber } from './constants.js';
 import { failureAt, failureBetween, nodePath, pathAt } from './descriptors.js';
 import { attempt, errnoOf } from './error.js';
 import { checkName, cString, cString2, libc, outcome, scratch, syscall } from './ffi.js';
-
-const processes = lazily<typeof childProcess>('node:child_process');
+import { processes } from './processes.js';
 
 const mkdirat = libc('mkdirat', 'int', ['int', 'uintptr_t', 'uint']);
 const unlinkat = libc('unlinkat', 'int', ['int', 'uintptr_t', 'int']);

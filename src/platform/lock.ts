@@ -1,13 +1,10 @@
-import type * as childProcess from 'node:child_process';
 import fs from 'node:fs';
 import { type ByteString, toBytes, toDisplay } from '../bytes.js';
-import { lazily } from '../lazily.js';
 import { isWindows } from './constants.js';
 import { failureFd } from './descriptors.js';
 import { errnoOf, SystemError } from './error.js';
 import { libc, outcome } from './ffi.js';
-
-const processes = lazily<typeof childProcess>('node:child_process');
+import { processes } from './processes.js';
 
 export type LockMode = 'shared' | 'exclusive';
 

@@ -1,10 +1,7 @@
-import type * as childProcess from 'node:child_process';
 import fs from 'node:fs';
 import { type ByteString, fromBytes } from '../bytes.js';
-import { lazily } from '../lazily.js';
 import { isDarwin, isLinux } from './constants.js';
-
-const processes = lazily<typeof childProcess>('node:child_process');
+import { processes } from './processes.js';
 
 /** One mounted file system. */
 export interface Mount {
