@@ -145,18 +145,16 @@ class SyncBehind {
   }
 
   private rest(took: number): void {
-    this.timer = setTimeout(
-      () => {
-        if (this.changes() === this.synced) {
-          this.rest(0);
-          return;
-        }
-        const start = performance.now();
-        this.underWay = this.sync().then(() => this.rest(performance.now() - start));
-      },
-      Math.max(SYNC_PAUSE, took),
-    );
-    this.timer.unref();
+    const turn = (): void => {
+      this.underWay = this.turn();
+    };
+    this.timer = setTimeout(turn, Math.max(SYNC_PAUSE, took)).unref();
+  }
+
+  private async turn(): Promise<void> {
+    const start = performance.now();
+    if (this.changes() !== this.synced) await this.sync();
+    this.rest(performance.now() - start);
   }
 
   private async sync(): Promise<void> {

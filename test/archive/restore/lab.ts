@@ -179,7 +179,7 @@ export class Lab {
     // Like a worker that has two tasks under way.
     const turns: Promise<unknown>[] = [Promise.resolve(), Promise.resolve()];
     const pool: ExtractPool = {
-      atOnce: 1,
+      atOnce: turns.length,
       run: (task) => {
         const turn = turns.shift()!.then(() => {
           options.beforeTask?.();
