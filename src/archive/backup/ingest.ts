@@ -93,7 +93,8 @@ export class Ingest {
         if (this.metaPack.full) this.finishMetaPack();
       },
     );
-    this.pool.setUp(this.setup(level), this.ownParts());
+    const own = this.ownParts();
+    this.pool.setUp(this.setup(own), own);
   }
 
   /** How many workers read. */
@@ -229,16 +230,17 @@ export class Ingest {
     };
   }
 
-  private setup(level: IngestSetup['level']): IngestSetup {
-    const { config, storeConfig } = this.repository;
+  /** What other threads ingest with. */
+  private setup({ origin, chunkers, level }: IngestParts): IngestSetup {
+    const { config } = this.repository;
     return {
       storeUrl: config.store.url,
       storeOptions: { tableDir: config.tableDir, command: 'backup', spool: this.store.spoolDir() },
       keyring: this.keyring.toData(),
-      origin: this.origin,
+      origin,
       claims: this.blobs.claims.shared,
       knownIds: this.blobs.file,
-      chunkers: [storeConfig.chunkers[0], storeConfig.chunkers[1]],
+      chunkers,
       level,
     };
   }

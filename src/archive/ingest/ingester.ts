@@ -233,7 +233,7 @@ export class Ingester {
   }
 
   /** Stores what is gathered. A small last pack is not finished if its frames can be merged: they are handed back. */
-  async flush({ isOnly }: Pick<FlushTask, 'isOnly'>): Promise<FlushResult> {
+  async flush({ isOnly }: FlushTask): Promise<FlushResult> {
     this.throwFailure();
     for (const frames of this.frames) frames.flush();
     const pack = this.pack;

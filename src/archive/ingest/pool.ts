@@ -36,8 +36,7 @@ const OWN_MILLISECONDS = 400;
 const OWN_BYTES = 32 * 1024 * 1024;
 
 interface Worker {
-  /** Undefined: the calling thread. */
-  thread: ThreadPool | undefined;
+  thread: Pick<ThreadPool, 'run' | 'close'>;
   busy: boolean;
 }
 
@@ -58,11 +57,8 @@ export class IngestPool {
   /** How many there may be. */
   readonly workers: number;
   private setup: IngestSetup | undefined;
-  private readonly started: Worker[] = [];
-  private readonly own: Worker = { thread: undefined, busy: false };
-  private ownTime = 0;
-  private ownParts: IngestParts | undefined;
-  private ingester: Ingester | undefined;
+  private readonly started: (Worker & { thread: ThreadPool })[] = [];
+  private own: (Worker & { thread: OwnThread }) | undefined;
   private readonly waiting: Job[] = [];
   private readonly reading: Throttle;
   private readonly writing: Throttle;
@@ -90,8 +86,8 @@ export class IngestPool {
    */
   setUp(setup: IngestSetup, own: IngestParts): void {
     this.setup = setup;
-    this.ownParts = own;
-    for (const { thread } of this.started) thread?.setUp(setup);
+    this.own = { thread: new OwnThread(own), busy: false };
+    for (const { thread } of this.started) thread.setUp(setup);
   }
 
   /** Starts what there may be of threads: much is to come. */
@@ -118,17 +114,16 @@ export class IngestPool {
 
   /** Has every worker store what it holds. No other task may be under way. */
   flush(): Promise<FlushResult[]> {
-    const holding = this.ingester === undefined ? this.started : [...this.started, this.own];
+    const { started, own } = this;
+    const holding: Worker[] = own?.thread.isUsed ? [...started, own] : started;
     const task: FlushTask = { kind: 'flush', isOnly: holding.length === 1 };
-    return Promise.all(holding.map((worker) => this.run(worker, task) as Promise<FlushResult>));
+    return Promise.all(holding.map(({ thread }) => thread.run(task) as Promise<FlushResult>));
   }
 
   /** Ends the workers, finished or not; once is enough. */
   async close(): Promise<void> {
     this.ending.abort();
-    const { ingester } = this;
-    this.ingester = undefined;
-    await Promise.all([ingester?.close(), ...this.started.map(({ thread }) => thread?.close())]);
+    await Promise.all([this.own?.thread.close(), ...this.started.map(({ thread }) => thread.close())]);
   }
 
   private start(): void {
@@ -149,8 +144,8 @@ export class IngestPool {
   private handOut(): void {
     const { waiting, started, workers, own } = this;
     if (started.length === 0) {
-      if (own.busy || waiting.length === 0) return;
-      if (this.isForOwn(waiting[0])) {
+      if (own?.busy || waiting.length === 0) return;
+      if (own !== undefined && own.thread.worked < OWN_MILLISECONDS && waiting[0].bytes <= OWN_BYTES) {
         void this.give(own, waiting.shift()!);
         return;
       }
@@ -162,16 +157,12 @@ export class IngestPool {
     this.handOut();
   }
 
-  private isForOwn({ bytes }: Job): boolean {
-    return this.ownTime < OWN_MILLISECONDS && bytes <= OWN_BYTES;
-  }
-
   private async give(worker: Worker, { task, transfer, resolve, reject }: Job): Promise<void> {
     worker.busy = true;
     try {
       await this.reading.pause(this.signal);
       await this.writing.pause(this.signal);
-      const result = await this.run(worker, task, transfer);
+      const result = (await worker.thread.run(task, transfer)) as IngestResult;
       this.count(result);
       resolve(result);
     } catch (error) {
@@ -181,17 +172,37 @@ export class IngestPool {
     this.handOut();
   }
 
-  private async run({ thread }: Worker, task: IngestTask, transfer?: ArrayBuffer[]): Promise<IngestResult> {
-    if (thread !== undefined) return (await thread.run(task, transfer)) as IngestResult;
-    const start = performance.now();
-    this.ingester ??= new Ingester(this.ownParts!);
-    const result = await this.ingester.run(task);
-    this.ownTime += performance.now() - start;
-    return result;
-  }
-
   private count(result: IngestResult): void {
     if ('bytesRead' in result) this.reading.count(result.bytesRead);
     if ('packs' in result) for (const { size } of result.packs) this.writing.count(size);
+  }
+}
+
+/** The calling thread, as a worker. */
+class OwnThread {
+  /** For how long it has worked, milliseconds. */
+  worked = 0;
+  private readonly parts: IngestParts;
+  private ingester: Ingester | undefined;
+
+  constructor(parts: IngestParts) {
+    this.parts = parts;
+  }
+
+  /** Whether it has done anything, and so may hold something. */
+  get isUsed(): boolean {
+    return this.ingester !== undefined;
+  }
+
+  async run(task: object): Promise<IngestResult> {
+    const start = performance.now();
+    this.ingester ??= new Ingester(this.parts);
+    const result = await this.ingester.run(task as IngestTask);
+    this.worked += performance.now() - start;
+    return result;
+  }
+
+  async close(): Promise<void> {
+    await this.ingester?.close();
   }
 }
