@@ -1,5 +1,5 @@
 import { hostname, userInfo } from 'node:os';
-import { fromDisplay, toDisplay } from '../bytes.js';
+import { toDisplay } from '../bytes.js';
 import type { Catalog, SnapshotInput, SnapshotRow, Stage } from '../catalog/index.js';
 import { ExitCode, UserError } from '../errors.js';
 import { EntryType } from '../format/entry.js';
@@ -12,6 +12,7 @@ import { pathOf, planRoots, type RootPlan, type ScanItem, scan } from '../scan/i
 import { objectPath } from '../store/index.js';
 import { programName } from '../version.js';
 import { ActiveCursor } from './backup/active-cursor.js';
+import { ExpectedScan, planOptions } from './backup/expected-scan.js';
 import { Ingest } from './backup/ingest.js';
 import { ListingBuilder } from './backup/listing-builder.js';
 import { type StillThere, stillThere } from './backup/missing-blobs.js';
@@ -22,7 +23,6 @@ import { ListedItems, type ScanItems, ScanRows } from './backup/scan-rows.js';
 import { ScanThread } from './backup/scan-thread.js';
 import type { Context } from './context.js';
 import { keepCopy } from './copies.js';
-import { worthStartingEarly } from './early-threads.js';
 import { hardRemove, requireHardRemove } from './forgetting/hard-remove.js';
 import { workshopOf } from './forgetting/workshop.js';
 import { type Lineage, lineageToContinue } from './lineage.js';
@@ -51,16 +51,20 @@ const TURN_EVERY = 25;
 export async function backup(context: Context, options: BackupOptions): Promise<BackupResult> {
   if (context.config.nice !== 0) lowerPriority(context.config.nice);
   for (const note of platformNotes()) context.report.warn(note);
-  const early = worthStartingEarly(context.config) ? new ScanThread() : undefined;
+  const expected = await ExpectedScan.begin(context, options);
   try {
-    return await backUp(context, options, early);
+    return await backUp(context, options, expected);
   } finally {
-    await early?.dismiss();
+    await expected?.dismiss();
   }
 }
 
-/** @param early a thread for the scan, if there is one already */
-async function backUp(context: Context, options: BackupOptions, early: ScanThread | undefined): Promise<BackupResult> {
+/** @param expected a scan that may be the one to be made */
+async function backUp(
+  context: Context,
+  options: BackupOptions,
+  expected: ExpectedScan | undefined,
+): Promise<BackupResult> {
   const repository = await openRepository(context, {
     command: 'backup',
     lock: options.hardRemove && !options.dryRun ? 'exclusive' : 'shared',
@@ -70,7 +74,7 @@ async function backUp(context: Context, options: BackupOptions, early: ScanThrea
   try {
     repository.keyring.requireWrite('backup');
     if (options.hardRemove) requireHardRemove(repository);
-    return await new Backup(repository, options, early).run();
+    return await new Backup(repository, options, expected).run();
   } finally {
     await repository.close();
   }
@@ -82,7 +86,7 @@ class Backup {
   private readonly options: BackupOptions;
   private readonly catalog: Catalog;
   private readonly source: string;
-  private readonly started = now();
+  private started = now();
   private readsAll = false;
   private ingest: Ingest | undefined;
   private queue: ReadQueue | undefined;
@@ -90,10 +94,10 @@ class Backup {
   private streamed = { read: 0, new: 0 };
   private there: StillThere | undefined;
   /** Not used yet. */
-  private scanThread: ScanThread | undefined;
+  private expected: ExpectedScan | undefined;
 
-  constructor(repository: Repository, options: BackupOptions, scanThread: ScanThread | undefined) {
-    this.scanThread = scanThread;
+  constructor(repository: Repository, options: BackupOptions, expected: ExpectedScan | undefined) {
+    this.expected = expected;
     this.repository = repository;
     this.context = repository.context;
     this.options = options;
@@ -187,21 +191,12 @@ class Backup {
   }
 
   private async plan(lineage: Lineage): Promise<RootPlan> {
-    const { context, options, repository } = this;
+    const { context, options } = this;
     const previous = lineage.head === undefined ? undefined : snapshotBody(lineage.head)?.roots;
     return planRoots({
-      config: context.config,
-      roots: options.roots,
-      filesFrom: options.filesFrom,
-      stdin: options.stdin?.path,
-      exclude: options.exclude,
-      acceptEmpty: options.acceptEmpty,
+      ...planOptions(context, options),
       previousRoots: previous?.map(({ path, adHoc }) => ({ path, adHoc })) ?? [],
       hasEntries: (key) => this.hasEntries(lineage, key),
-      neverSaved: [
-        fromDisplay(context.config.tableDir),
-        ...(repository.store.kind === 'local' ? [fromDisplay(context.config.store.url)] : []),
-      ],
       confirm: (question) => context.confirm(question),
     });
   }
@@ -275,7 +270,7 @@ class Backup {
     let turned = performance.now();
     let files = 0;
     let steps = 0;
-    for await (const items of this.scanned(plan, lineage)) {
+    for await (const items of await this.scanned(plan, lineage)) {
       while (!items.done) {
         const unchanged = items instanceof ScanRows ? run.takeUnchanged(items) : 0;
         files += unchanged;
@@ -304,13 +299,15 @@ class Backup {
     for (const { path, reason } of run.counts.skipped) report.note(`${toDisplay(pathOf(path))}: ${reason}`);
   }
 
-  /** What is on disk. A thread of its own pays where there is much to compare it with. */
-  private scanned(plan: RootPlan, { head }: Lineage): AsyncIterable<ScanItems> | Iterable<ScanItems> {
-    const counts = head && snapshotBody(head)?.counts;
+  /** What is on disk. A thread of its own pays where there is much to compare it with, or where it is there already. */
+  private async scanned(plan: RootPlan, lineage: Lineage): Promise<AsyncIterable<ScanItems> | Iterable<ScanItems>> {
+    const counts = lineage.head && snapshotBody(lineage.head)?.counts;
     const entries = counts === undefined ? 0 : counts.files + counts.dirs;
-    if (entries < SCANNED_APART) return inBatches(scan(plan.scan));
-    const thread = this.scanThread ?? new ScanThread();
-    this.scanThread = undefined;
+    const { expected } = this;
+    this.expected = undefined;
+    if (expected === undefined && entries < SCANNED_APART) return inBatches(scan(plan.scan));
+    const thread = (await expected?.threadFor(plan.scan, this.catalog, lineage)) ?? new ScanThread();
+    if (thread.begunAt !== undefined) this.started = now(thread.begunAt);
     return thread.scan(plan.scan);
   }
 
@@ -454,7 +451,10 @@ function* inBatches(items: Iterable<ScanItem>): Generator<ScanItems, void, undef
   yield new ListedItems(batch);
 }
 
-/** Nanoseconds since 1970. The clock gives milliseconds; the rest comes from the steady timer, so that times differ. */
-function now(): bigint {
-  return BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
+/**
+ * Nanoseconds since 1970. The clock gives milliseconds; the rest comes from the steady timer, so that times differ.
+ * @param at what the steady timer shows, milliseconds
+ */
+function now(at = performance.now()): bigint {
+  return BigInt(Math.round((performance.timeOrigin + at) * 1000)) * 1000n;
 }

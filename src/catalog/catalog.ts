@@ -28,14 +28,17 @@ export class Catalog {
   readonly kept: Kept;
   readonly forget: Forget;
   readonly query: Queries;
+  /** To whoever writes, when the last writer before gave it back: see `lastUse`. */
+  readonly usedBefore: bigint | undefined;
   private readonly db: Db;
   private readonly onClose: () => void;
 
   /** @param onClose called once, after the database is closed */
-  constructor(db: Db, path: string, onClose: () => void) {
+  constructor(db: Db, path: string, onClose: () => void, usedBefore?: bigint) {
     this.db = db;
     this.path = path;
     this.onClose = onClose;
+    this.usedBefore = usedBefore;
     this.id = readMeta(db, Meta.catalogId)!;
     this.generation = readMeta(db, Meta.generation)!;
     this.snapshots = new Snapshots(db);

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fromDisplay } from '../bytes.js';
 import { ExitCode, UserError } from '../errors.js';
 import { type FileLock, type LockMode, openLock } from '../platform/lock.js';
-import type { CatalogFiles } from './paths.js';
+import { type CatalogFiles, catalogFiles } from './paths.js';
 
 /** Deletes a database file with what SQLite keeps beside it. */
 export function removeDatabase(path: string): void {
@@ -53,15 +53,33 @@ function takeAfterUncleanEnd(files: CatalogFiles): FileLock | null {
   return size === 0 ? null : takeLock(files.lock, 'exclusive');
 }
 
+/** A use of the catalog that ended less than this long ago is not told from the next one, milliseconds. */
+const USES_APART_MS = 100;
+
+/**
+ * When a writer last gave a catalog back, as something to compare with `Catalog.usedBefore`: while they are equal, nobody
+ * has written in between. Undefined while one writes, or when that cannot be told: a writer has died, has only just gone,
+ * or the file system's clock is too coarse.
+ */
+export function lastUse(dir: string): bigint | undefined {
+  const stat = fs.statSync(catalogFiles(dir).lock, { throwIfNoEntry: false, bigint: true });
+  if (stat === undefined || stat.size > 0n || stat.ctimeNs % 1_000_000n === 0n) return undefined;
+  return Date.now() - Number(stat.ctimeMs) > USES_APART_MS ? stat.ctimeNs : undefined;
+}
+
 /** The lock that makes its holder the only writer of a catalog. The kernel frees it when the process dies. */
 export class WriterLock {
   /** Whether the writer before did not end properly. */
   readonly afterUncleanEnd: boolean;
+  /** As `lastUse` told it while nobody had the lock. */
+  readonly usedBefore: bigint;
   private readonly lock: FileLock;
 
   private constructor(lock: FileLock) {
+    const { size, ctimeNs } = fs.fstatSync(lock.fd, { bigint: true });
     this.lock = lock;
-    this.afterUncleanEnd = fs.fstatSync(lock.fd).size > 0;
+    this.afterUncleanEnd = size > 0n;
+    this.usedBefore = ctimeNs;
   }
 
   /**

@@ -14,6 +14,7 @@ export type { Active, ActiveSegment } from './active.js';
 export type { ListingSegments, ListingToApply, SegmentRef } from './apply-listing.js';
 export { Aspect } from './aspects.js';
 export type { Catalog } from './catalog.js';
+export { lastUse } from './files.js';
 export type { Forgotten, HeadListing } from './forget.js';
 export { isDamage } from './health.js';
 export type { Kept } from './kept.js';

@@ -69,7 +69,7 @@ export async function openToWrite(
   const opened = await withSwapLock(files, 'shared', () => examine(files, 'write', options.storeId, unclean));
   if (opened.kind !== 'ok') return opened;
   lock.markBusy();
-  const catalog = new Catalog(opened.db, files.database, () => lock.release(true));
+  const catalog = new Catalog(opened.db, files.database, () => lock.release(true), lock.usedBefore);
   catalog.runs.discardUnsealed();
   return { kind: 'ok', catalog, created, unclean, migrated: opened.migrated };
 }

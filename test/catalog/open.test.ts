@@ -1,9 +1,17 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
 import { openConnection } from '../../src/catalog/connection.js';
-import { beginRebuild, type Catalog, isDamage, type OpenOutcome, openCatalog } from '../../src/catalog/index.js';
+import {
+  beginRebuild,
+  type Catalog,
+  isDamage,
+  lastUse,
+  type OpenOutcome,
+  openCatalog,
+} from '../../src/catalog/index.js';
 import { migrate, SCHEMA_VERSION, schemaVersion } from '../../src/catalog/migrate.js';
 import { catalogFiles } from '../../src/catalog/paths.js';
 import { ExitCode, UserError } from '../../src/errors.js';
@@ -86,6 +94,29 @@ test('one writer at a time, readers beside it', async () => {
   const next = await waiting;
   if (next.kind !== 'ok') throw new Error(next.kind);
   next.catalog.close();
+});
+
+test('a writer can tell whether another has been there since it looked', async () => {
+  using temporary = temporaryDirectory();
+  const { dir } = temporary;
+  expect(lastUse(dir)).toBeUndefined();
+  await filled(dir);
+  expect(lastUse(dir)).toBeUndefined(); // only just
+  await sleep(150);
+  const seen = lastUse(dir);
+  expect(seen).toBeDefined();
+  const reader = await open(dir, 'read');
+  if (reader.kind === 'ok') reader.catalog.close();
+
+  const first = await openForTest(dir);
+  expect(first.usedBefore).toBe(seen);
+  await sleep(150);
+  expect(lastUse(dir)).toBeUndefined(); // in use
+  first.close();
+  await sleep(150);
+  const second = await openForTest(dir);
+  expect(second.usedBefore).not.toBe(seen);
+  second.close();
 });
 
 test('damage that shows in the header or the size is seen at once', async () => {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Worker } from 'node:worker_threads';
 import { orderOf, type ScanOrder, type ScanPlan } from '../../scan/index.js';
 import { carriedError } from '../worker-errors.js';
@@ -18,19 +19,39 @@ export type ScanOrders = { ring: ScanRing; order: ScanOrder } | { ring: undefine
 export class ScanThread {
   private readonly worker: Worker;
   private readonly messages: Messages;
-  private isOrdered = false;
+  /** What it was told to scan. */
+  private begun: { order: ScanOrder; reader: BatchReader; at: number } | undefined;
+  private isDismissed = false;
 
   constructor() {
     this.worker = takeScan();
     this.messages = new Messages(this.worker);
   }
 
-  /** `scan` on this thread. It is a few thousand entries ahead at most. What it yields holds until the next step. */
+  /** Has it begin, once, although nobody reads yet: it is some ten thousand entries ahead at most. */
+  begin(plan: ScanPlan): BatchReader {
+    const ring = newRing();
+    const order = orderOf(plan);
+    const reader = new BatchReader(ring);
+    this.begun = { order, reader, at: performance.now() };
+    this.tell({ ring, order });
+    return reader;
+  }
+
+  /** When it began, as the steady timer shows it (milliseconds); undefined before it has. */
+  get begunAt(): number | undefined {
+    return this.begun?.at;
+  }
+
+  /** Whether what it has begun is what this plan says. */
+  fits(plan: ScanPlan): boolean {
+    return isDeepStrictEqual(this.begun?.order, orderOf(plan));
+  }
+
+  /** `scan` on this thread, of a plan that fits. What it yields holds until the next step. */
   async *scan(plan: ScanPlan): AsyncGenerator<ScanRows, void, undefined> {
     const { messages } = this;
-    const ring = newRing();
-    const reader = new BatchReader(ring);
-    this.order({ ring, order: orderOf(plan) });
+    const reader = this.begun?.reader ?? this.begin(plan);
     try {
       for (;;) {
         const message = await messages.next();
@@ -53,14 +74,15 @@ export class ScanThread {
     }
   }
 
-  /** Sends the thread home if it was never needed; resolves when it has ended. */
+  /** Sends the thread home, whatever it has done; resolves when it has ended. */
   dismiss(): Promise<void> {
-    if (!this.isOrdered) this.order({ ring: undefined });
+    if (this.begun !== undefined) this.begun.reader.stop();
+    else if (!this.isDismissed) this.tell({ ring: undefined });
+    this.isDismissed = true;
     return this.messages.ended;
   }
 
-  private order(orders: ScanOrders): void {
-    this.isOrdered = true;
+  private tell(orders: ScanOrders): void {
     this.worker.postMessage(orders);
   }
 }

@@ -3,10 +3,10 @@ import { ID_LENGTH } from '../../format/entry.js';
 /**
  * Which blobs are known: a hash table in shared memory that the main thread fills and every worker reads and extends.
  *
- * A slot is three 32-bit words: the blob's number + 1 (0: free, -1: being written) and the first eight bytes of its id.
- * Eight bytes can collide, so a hit is confirmed against the whole id: ids of blobs that were known when the table was
- * made are read from a flat file, ids claimed since then lie in shared memory. A slot's number is published last, by an
- * atomic store, after its id is in place; so whoever sees a number sees the id.
+ * A slot is two 32-bit words: the blob's number + 1 (0: free, -1: being written) and bytes 4 to 7 of its id, whose bytes
+ * 0 to 3 say where its slot is looked for. Others may have the same, so a hit is confirmed against the whole id: ids of
+ * blobs that were known when the table was made are read from a flat file, ids claimed since then lie in shared memory. A
+ * slot's number is published last, by an atomic store, after its id is in place; so whoever sees a number sees the id.
  *
  * The table grows by levels, each twice as large as the one before. Workers insert into the newest level they know of.
  * Two workers with different newest levels may both claim one id; it is then stored twice, which costs space only.
@@ -21,7 +21,7 @@ export interface SharedClaims {
   known: number;
 }
 
-const SLOT_WORDS = 3;
+const SLOT_WORDS = 2;
 const BUSY = -1;
 const NEXT = 0;
 const MAX_NEW_IDS_BYTES = 2 ** 31;
@@ -106,8 +106,7 @@ export class ClaimTable {
       let slot = low & mask;
       while (level[slot * SLOT_WORDS] !== 0) slot = (slot + 1) & mask;
       level[slot * SLOT_WORDS] = first + i + 1;
-      level[slot * SLOT_WORDS + 1] = low;
-      level[slot * SLOT_WORDS + 2] = word(ids, i * ID_LENGTH + 4);
+      level[slot * SLOT_WORDS + 1] = word(ids, i * ID_LENGTH + 4);
     }
     this.control[1] += count;
   }
@@ -134,7 +133,7 @@ export class ClaimTable {
         const w = slot * SLOT_WORDS;
         const value = settled(level, w);
         if (value === 0) break;
-        if (level[w + 1] === low && level[w + 2] === high && this.hasId(value - 1, ids, at)) numbers.push(value - 1);
+        if (level[w + 1] === high && this.hasId(value - 1, ids, at)) numbers.push(value - 1);
       }
     }
     return numbers;
@@ -161,7 +160,7 @@ export class ClaimTable {
       const w = slot * SLOT_WORDS;
       const value = settled(level, w);
       if (value === 0) return -1;
-      if (level[w + 1] === low && level[w + 2] === high && this.hasId(value - 1, ids, at)) return value - 1;
+      if (level[w + 1] === high && this.hasId(value - 1, ids, at)) return value - 1;
     }
     return -1;
   }
@@ -174,8 +173,7 @@ export class ClaimTable {
       if (value === 0) {
         if (Atomics.compareExchange(level, w, 0, BUSY) === 0) {
           const number = this.takeNumber(ids, at);
-          level[w + 1] = low;
-          level[w + 2] = high;
+          level[w + 1] = high;
           Atomics.store(level, w, number + 1);
           Atomics.add(this.control, 1, 1);
           result.number = number;
@@ -184,7 +182,7 @@ export class ClaimTable {
         }
         value = settled(level, w);
       }
-      if (level[w + 1] === low && level[w + 2] === high && this.hasId(value - 1, ids, at)) {
+      if (level[w + 1] === high && this.hasId(value - 1, ids, at)) {
         result.number = value - 1;
         result.isNew = false;
         return;
@@ -216,11 +214,11 @@ export class ClaimTable {
     if (number >= this.shared.known) {
       const offset = (number - this.shared.known) * ID_LENGTH;
       const known = this.idsUpTo(offset + ID_LENGTH);
-      for (let i = 8; i < ID_LENGTH; i++) if (known[offset + i] !== ids[at + i]) return false;
+      for (let i = 0; i < ID_LENGTH; i++) if (known[offset + i] !== ids[at + i]) return false;
       return true;
     }
     this.readKnown(number, this.scratch);
-    for (let i = 8; i < ID_LENGTH; i++) if (this.scratch[i] !== ids[at + i]) return false;
+    for (let i = 0; i < ID_LENGTH; i++) if (this.scratch[i] !== ids[at + i]) return false;
     return true;
   }
 }
