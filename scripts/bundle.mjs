@@ -18,7 +18,13 @@ await bundle('src/cli/main', {
       {
         name: 'early',
         priority: 1,
-        test: /dist\/src\/(errors|config\/find|config\/paths|catalog\/paths|platform\/heaps|archive\/worker-file|archive\/early-threads|archive\/backup\/early-scan|cli\/early)\.js$/,
+        test: /dist\/src\/(errors|config\/find|config\/paths|config\/types|catalog\/paths|platform\/heaps|archive\/worker-file|archive\/worker-count|archive\/early-threads|archive\/backup\/early-scan|cli\/early)\.js$/,
+      },
+      // What starting threads takes.
+      {
+        name: 'threads',
+        priority: 1,
+        test: /dist\/src\/(platform\/|bytes\.js|lazily\.js|store\/errors\.js|archive\/(worker-pool|worker-errors|early-pool)\.js)/,
       },
       { name: 'core', minShareCount: 3, test: /dist\/src\/(?!cli\/main|portable|legacy|cli\/commands)/ },
     ],

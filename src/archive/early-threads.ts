@@ -10,3 +10,15 @@ const MUCH = 1024 * 1024;
 export function worthStartingEarly({ tableDir }: { tableDir: string }): boolean {
   return catalogSize(tableDir) >= MUCH;
 }
+
+const dismissals: (() => Promise<void>)[] = [];
+
+/** Says how threads that were started early are sent home if nobody has taken them. */
+export function onDismissal(dismiss: () => Promise<void>): void {
+  dismissals.push(dismiss);
+}
+
+/** Sends home the threads that were started early and that nobody has taken; resolves when they have ended. */
+export async function dismissEarlyThreads(): Promise<void> {
+  for (const dismiss of dismissals) await dismiss();
+}

@@ -9,7 +9,6 @@ import { storeKind } from '../store/index.js';
 import { BlobIndex, indexFile } from './blob-index.js';
 import { type Context, notConfirmed } from './context.js';
 import { worthStartingEarly } from './early-threads.js';
-import { workerCount } from './ingest/pool.js';
 import { keyOf } from './past.js';
 import { snapshotBody } from './reconcile.js';
 import { openRepository, type Repository } from './repository.js';
@@ -18,6 +17,7 @@ import { Mapping } from './restore/mapping.js';
 import { runPass } from './restore/pass.js';
 import { type ExtractPool, WorkerPool } from './restore/pool.js';
 import type { PathProblem, RestoreOptions, RestoreResult } from './types.js';
+import { RESTORED_AT_ONCE, workerCount } from './worker-count.js';
 
 /** What is to be restored, found out before anything is written. */
 interface Plan {
@@ -175,7 +175,8 @@ async function run(
 }
 
 function newPool(config: Config): WorkerPool {
-  return new WorkerPool(workerCount(config.workers), storeKind(config.store.url) === 'local' ? 2 : 8);
+  const { near, far } = RESTORED_AT_ONCE;
+  return new WorkerPool(workerCount(config.workers), storeKind(config.store.url) === 'local' ? near : far);
 }
 
 function readyPool({ config, keyring }: Repository, verify: boolean, early: WorkerPool | undefined): ExtractPool {

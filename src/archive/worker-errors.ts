@@ -1,5 +1,5 @@
 import { type ExitCode, UserError } from '../errors.js';
-import { StoreError, type StoreErrorCode } from '../store/index.js';
+import { StoreError, type StoreErrorCode } from '../store/errors.js';
 
 /** What is lost of an error on its way between threads, where only message, stack and cause are copied. */
 interface Carried {

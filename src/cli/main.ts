@@ -1,8 +1,13 @@
 #!/usr/bin/env node
 import { startScanEarly } from '../archive/backup/early-scan.js';
 import { surroundings } from '../config/paths.js';
-import { isLargeBackup } from './early.js';
+import { threadsToStart } from './early.js';
 
-// A scan's thread takes as long to start as the program takes to load.
-if (isLargeBackup(process.argv.slice(2), surroundings())) startScanEarly();
+// Threads take as long to start as the program takes to load.
+const early = threadsToStart(process.argv.slice(2), surroundings());
+if (early?.name === 'scan') startScanEarly();
+else if (early !== undefined) {
+  const { startThreadsEarly } = await import('../archive/early-pool.js');
+  startThreadsEarly(early.name, early.options);
+}
 await import('./start.js');

@@ -1,4 +1,4 @@
-import { dismissEarlyScan } from '../archive/backup/early-scan.js';
+import { dismissEarlyThreads } from '../archive/early-threads.js';
 import { ExitCode, UserError } from '../errors.js';
 import { keepHeapsSmall } from '../platform/heaps.js';
 import { version } from '../version.js';
@@ -30,7 +30,7 @@ async function main(): Promise<void> {
     import('./verbs.js'),
   ]);
   const code = await runCli(args, { io: processIo, loadVerb, stop });
-  await dismissEarlyScan();
+  await dismissEarlyThreads();
   // Connections and workers that linger must not keep the process.
   process.exit(code);
 }

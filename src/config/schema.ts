@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { isStore, nameForm, storeForms } from './forms.js';
-import type { Compression } from './types.js';
+import { type Compression, MOST_WORKERS } from './types.js';
 
 /*
  * Every schema says in its `error` what is expected there, in words that follow "expected"; load.ts makes the message.
@@ -68,7 +68,7 @@ export const configSchema = table({
   exclude_caches: z.optional(flag),
   exclude_larger_than: z.optional(bytes),
   one_file_system: z.optional(flag),
-  workers: z.optional(whole(1, 256)),
+  workers: z.optional(whole(1, MOST_WORKERS)),
   compression: z.optional(compression),
   full_every: z.optional(z.string({ error: 'a duration such as "30d"' })),
   retention: z.optional(z.string({ error: 'a keep policy such as "7d:all,8w:1/week,1/year"' })),

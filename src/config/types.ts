@@ -29,6 +29,9 @@ export interface Target extends StoreLocation {
   limitUpload?: number;
 }
 
+/** So many worker threads a config may ask for. */
+export const MOST_WORKERS = 256;
+
 /** `auto` samples and decides, `off` stores raw, a number is a zstd level (-7 to 22). */
 export type Compression = 'auto' | 'off' | number;
 

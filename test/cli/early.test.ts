@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { isLargeBackup } from '../../src/cli/early.js';
+import { threadsToStart } from '../../src/cli/early.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'bn-early-'));
 const file = (name: string) => join(folder, name);
@@ -32,7 +32,8 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test('a backup with a large catalog is seen, wherever its config is named', () => {
-  const seen = (args: string[], env: Record<string, string> = {}) => isLargeBackup(args, { ...around, env });
+  const seen = (args: string[], env: Record<string, string> = {}) =>
+    threadsToStart(args, { ...around, env })?.name === 'scan';
   expect(seen(['backup', '-c', file('large.json')])).toBe(true);
   expect(seen(['-c', 'large.json', 'backup', '--json'])).toBe(true);
   expect(seen(['--config', 'large.json', '--wait-lock', '1m', 'backup'])).toBe(true);
@@ -44,12 +45,24 @@ test('a backup with a large catalog is seen, wherever its config is named', () =
 });
 
 test('nothing else is taken for one, and nothing is told of what is wrong', () => {
-  const seen = (...args: string[]) => isLargeBackup(args, around);
+  const seen = (...args: string[]) => threadsToStart(args, around) !== undefined;
   expect(seen()).toBe(false);
-  expect(seen('restore', '-c', 'large.json', 'backup')).toBe(false);
+  expect(seen('ls', '-c', 'large.json', 'backup')).toBe(false);
   expect(seen('-c', 'backup', 'ls')).toBe(false);
   expect(seen('backup', '-c', 'large.json', '--help')).toBe(false);
   for (const name of ['small', 'none', 'broken', 'wrong', 'variable', 'missing', ''])
     expect(seen('backup', '-c', name && `${name}.json`), name).toBe(false);
   expect(seen('backup', '-c')).toBe(true); // which whoever reads the arguments in earnest refuses
+});
+
+test('a restore and a check of all data have as many threads as they will ask for', () => {
+  writeFileSync(file('three.json'), JSON.stringify({ table_dir: file('large'), workers: 3 }));
+  writeFileSync(file('wild.json'), JSON.stringify({ table_dir: file('large'), workers: 1e9 }));
+  const threads = (...args: string[]) => threadsToStart(args, around);
+  expect(threads('restore', '-c', 'three.json')).toEqual({ name: 'extract', options: { threads: 3, atOnce: 2 } });
+  expect(threads('check', '-c', 'three.json', '--read-data=10%')).toEqual({ name: 'verify', options: { threads: 3 } });
+  expect(threads('restore', '-c', 'wild.json')).toEqual(threads('restore', '-c', 'large.json'));
+  expect(threads('restore', '-c', 'three.json', '--dry-run')).toBeUndefined();
+  expect(threads('restore', '-c', 'small.json')).toBeUndefined();
+  expect(threads('check', '-c', 'three.json')).toBeUndefined();
 });

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { keepHeapsSmall } from '../../platform/heaps.js';
+import { onDismissal } from '../early-threads.js';
 import { workerFile } from '../worker-file.js';
 
 /** Not taken yet. */
@@ -9,6 +10,7 @@ let early: Worker | undefined;
 export function startScanEarly(): void {
   early = startScan();
   early.once('error', () => undefined); // whoever takes it starts another
+  onDismissal(dismissEarlyScan);
 }
 
 /** The thread for a scan: the one that was started early, or else a new one. */
@@ -18,8 +20,7 @@ export function takeScan(): Worker {
   return worker === undefined || worker.threadId === ENDED ? startScan() : worker;
 }
 
-/** Sends the early thread home if nobody has taken it; resolves when it has ended. */
-export async function dismissEarlyScan(): Promise<void> {
+async function dismissEarlyScan(): Promise<void> {
   if (early === undefined || early.threadId === ENDED) return;
   const ended = new Promise((resolve) => early?.once('exit', resolve));
   early.postMessage({ ring: undefined });

@@ -23,9 +23,10 @@ import {
   type RangeTask,
 } from '../ingest/messages.js';
 import { type FinishedPack, type FramePayload, newRunId, type PackOrigin, PackWriter } from '../ingest/pack-writer.js';
-import { IngestPool, workerCount } from '../ingest/pool.js';
+import { IngestPool } from '../ingest/pool.js';
 import { StreamIngester } from '../ingest/stream-ingester.js';
 import type { Repository } from '../repository.js';
+import { workerCount } from '../worker-count.js';
 
 /** zstd level of metadata, at least. */
 const METADATA_LEVEL = 3;

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { Config } from '../../config/types.js';
 import { startThreads, type ThreadPool } from '../worker-pool.js';
 import { Ingester, type IngestParts } from './ingester.js';
@@ -16,11 +15,6 @@ import type {
   RangeTask,
 } from './messages.js';
 import { Throttle } from './throttle.js';
-
-/** How many workers to use: half the logical cores, at least 2, unless the config says. */
-export function workerCount(configured?: number): number {
-  return configured ?? Math.max(2, Math.floor(availableParallelism() / 2));
-}
 
 /**
  * Tasks that wait, per worker, before one more is started. A start takes more processor time than two tasks of a run that

@@ -1,4 +1,5 @@
-import { startThreads, type ThreadPool } from '../worker-pool.js';
+import { takeThreads } from '../early-pool.js';
+import type { ThreadPool } from '../worker-pool.js';
 import type { ExtractResult, ExtractSetup, ExtractTask } from './messages.js';
 
 /** Whoever does the tasks of a restore. */
@@ -15,10 +16,10 @@ export class WorkerPool implements ExtractPool {
   readonly atOnce: number;
   private readonly threads: ThreadPool;
 
-  /** @param atOnce tasks that one worker has under way: while one waits for its packs to be read, another computes */
+  /** @param atOnce tasks that one worker has under way: see RESTORED_AT_ONCE */
   constructor(workers: number, atOnce: number) {
     this.atOnce = workers * atOnce;
-    this.threads = startThreads('extract', { threads: workers, atOnce });
+    this.threads = takeThreads('extract', { threads: workers, atOnce });
   }
 
   /** Says what every worker works with, before the first task. */

@@ -1,0 +1,12 @@
+import { availableParallelism } from 'node:os';
+
+/**
+ * Tasks of a restore that one worker has under way, from a store nearby and from one far away: while one waits for its
+ * packs to be read, another computes.
+ */
+export const RESTORED_AT_ONCE = { near: 2, far: 8 } as const;
+
+/** How many workers to use: half the logical cores, at least 2, unless the config says. */
+export function workerCount(configured?: number): number {
+  return configured ?? Math.max(2, Math.floor(availableParallelism() / 2));
+}
