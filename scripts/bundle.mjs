@@ -18,7 +18,7 @@ await bundle('src/cli/main', {
       {
         name: 'early',
         priority: 1,
-        test: /dist\/src\/(errors|config\/find|config\/paths|config\/types|catalog\/paths|platform\/heaps|archive\/worker-file|archive\/worker-count|archive\/early-threads|archive\/backup\/early-scan|cli\/early)\.js$/,
+        test: /dist\/src\/(errors|config\/find|config\/paths|config\/types|catalog\/paths|platform\/heaps|archive\/worker-file|archive\/thread-options|archive\/early-threads|archive\/backup\/early-scan|cli\/early)\.js$/,
       },
       // What starting threads takes.
       {

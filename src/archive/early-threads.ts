@@ -11,6 +11,11 @@ export function worthStartingEarly({ tableDir }: { tableDir: string }): boolean 
   return catalogSize(tableDir) >= MUCH;
 }
 
+/** Whether nothing is known of a store yet: a backup will read all there is. */
+export function knowsNothing({ tableDir }: { tableDir: string }): boolean {
+  return catalogSize(tableDir) === 0;
+}
+
 const dismissals: (() => Promise<void>)[] = [];
 
 /** Says how threads that were started early are sent home if nobody has taken them. */

@@ -16,8 +16,8 @@ import { deletedEntries, type EntryStream, merged, SnapshotEntries } from './res
 import { Mapping } from './restore/mapping.js';
 import { runPass } from './restore/pass.js';
 import { type ExtractPool, WorkerPool } from './restore/pool.js';
+import { RESTORED_AT_ONCE, workerCount } from './thread-options.js';
 import type { PathProblem, RestoreOptions, RestoreResult } from './types.js';
-import { RESTORED_AT_ONCE, workerCount } from './worker-count.js';
 
 /** What is to be restored, found out before anything is written. */
 interface Plan {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { worthStartingEarly } from '../archive/early-threads.js';
-import { RESTORED_AT_ONCE, workerCount } from '../archive/worker-count.js';
+import { knowsNothing, worthStartingEarly } from '../archive/early-threads.js';
+import { INGEST_THREAD, RESTORED_AT_ONCE, workerCount } from '../archive/thread-options.js';
+import type { ThreadPoolOptions } from '../archive/worker-pool.js';
 import { defaultPaths, findConfig } from '../config/find.js';
 import { expandPath, pathOf, type Surroundings } from '../config/paths.js';
 import { MOST_WORKERS } from '../config/types.js';
@@ -9,7 +10,7 @@ import { MOST_WORKERS } from '../config/types.js';
 const WITH_VALUE = ['-c', '--config', '--wait-lock'];
 
 /** Threads that a command will need. */
-export type Threads = { name: 'scan' } | { name: 'extract' | 'verify'; options: { threads: number; atOnce?: number } };
+export type Threads = { name: 'scan' } | { name: 'ingest' | 'extract' | 'verify'; options: ThreadPoolOptions };
 
 /**
  * The threads that a command line will need, if it has much to work on, as far as can be told before the program is
@@ -19,21 +20,38 @@ export type Threads = { name: 'scan' } | { name: 'extract' | 'verify'; options: 
 export function threadsToStart(args: readonly string[], around: Surroundings): Threads | undefined {
   const [command] = args.filter((arg, i) => !arg.startsWith('-') && !WITH_VALUE.includes(args[i - 1]));
   const has = (...options: string[]): boolean => args.some((arg) => options.includes(arg.split('=')[0]));
-  if (has('--help', '-h')) return undefined;
-  if (command === 'backup') return largeStore(args, around) && { name: 'scan' };
-  if (command === 'restore' && !has('--dry-run', '-n')) {
-    const store = largeStore(args, around);
-    return store && { name: 'extract', options: { threads: store.workers, atOnce: RESTORED_AT_ONCE.near } };
+  if (has('--help', '-h') || (command !== 'check' && has('--dry-run', '-n'))) return undefined;
+  switch (command) {
+    case 'backup': {
+      const store = storeOf(args, around);
+      if (store?.isLarge) return { name: 'scan' };
+      return store?.isNew ? { name: 'ingest', options: INGEST_THREAD } : undefined;
+    }
+    case 'restore': {
+      const store = storeOf(args, around);
+      if (!store?.isLarge) return undefined;
+      return { name: 'extract', options: { threads: store.workers, atOnce: RESTORED_AT_ONCE.near } };
+    }
+    case 'check': {
+      const store = has('--read-data') ? storeOf(args, around) : undefined;
+      return store?.isLarge ? { name: 'verify', options: { threads: store.workers } } : undefined;
+    }
+    default:
+      return undefined;
   }
-  if (command === 'check' && has('--read-data')) {
-    const store = largeStore(args, around);
-    return store && { name: 'verify', options: { threads: store.workers } };
-  }
-  return undefined;
 }
 
-/** Of the store that a command line means, if much is known of it, how many workers its config wants. */
-function largeStore(args: readonly string[], around: Surroundings): { workers: number } | undefined {
+interface Store {
+  /** Whether nothing is known of it yet: all will be read. */
+  isNew: boolean;
+  /** Whether much is. */
+  isLarge: boolean;
+  /** How many its config wants. */
+  workers: number;
+}
+
+/** The store that a command line means. */
+function storeOf(args: readonly string[], around: Surroundings): Store | undefined {
   try {
     const { file } = findConfig(configOption(args), around);
     const config = JSON.parse(readFileSync(file, 'utf8')) as { table_dir?: unknown; workers?: unknown };
@@ -41,8 +59,11 @@ function largeStore(args: readonly string[], around: Surroundings): { workers: n
       typeof config.table_dir === 'string'
         ? expandPath(config.table_dir, pathOf(around).dirname(file), '', around)
         : defaultPaths(file, around).tableDir;
-    if (!worthStartingEarly({ tableDir })) return undefined;
-    return { workers: workerCount(isCount(config.workers) ? config.workers : undefined) };
+    return {
+      isNew: knowsNothing({ tableDir }),
+      isLarge: worthStartingEarly({ tableDir }),
+      workers: workerCount(isCount(config.workers) ? config.workers : undefined),
+    };
   } catch {
     return undefined;
   }

@@ -50,9 +50,14 @@ test('nothing else is taken for one, and nothing is told of what is wrong', () =
   expect(seen('ls', '-c', 'large.json', 'backup')).toBe(false);
   expect(seen('-c', 'backup', 'ls')).toBe(false);
   expect(seen('backup', '-c', 'large.json', '--help')).toBe(false);
-  for (const name of ['small', 'none', 'broken', 'wrong', 'variable', 'missing', ''])
+  expect(seen('backup', '-c', 'none.json', '--dry-run')).toBe(false);
+  for (const name of ['small', 'broken', 'wrong', 'variable', 'missing', ''])
     expect(seen('backup', '-c', name && `${name}.json`), name).toBe(false);
   expect(seen('backup', '-c')).toBe(true); // which whoever reads the arguments in earnest refuses
+});
+
+test('a first backup reads all there is', () => {
+  expect(threadsToStart(['backup', '-c', 'none.json'], around)?.name).toBe('ingest');
 });
 
 test('a restore and a check of all data have as many threads as they will ask for', () => {

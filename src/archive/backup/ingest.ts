@@ -26,7 +26,7 @@ import { type FinishedPack, type FramePayload, newRunId, type PackOrigin, PackWr
 import { IngestPool } from '../ingest/pool.js';
 import { StreamIngester } from '../ingest/stream-ingester.js';
 import type { Repository } from '../repository.js';
-import { workerCount } from '../worker-count.js';
+import { workerCount } from '../thread-options.js';
 
 /** zstd level of metadata, at least. */
 const METADATA_LEVEL = 3;

@@ -1,5 +1,7 @@
 import type { Config } from '../../config/types.js';
-import { startThreads, type ThreadPool } from '../worker-pool.js';
+import { takeThreads } from '../early-pool.js';
+import { INGEST_THREAD } from '../thread-options.js';
+import type { ThreadPool } from '../worker-pool.js';
 import { Ingester, type IngestParts } from './ingester.js';
 import type {
   CutResult,
@@ -121,7 +123,7 @@ export class IngestPool {
   }
 
   private start(): void {
-    const thread = startThreads('ingest', { threads: 1, heapMb: 256 });
+    const thread = takeThreads('ingest', INGEST_THREAD);
     if (this.setup !== undefined) thread.setUp(this.setup);
     this.started.push({ thread, busy: false });
   }

@@ -1,6 +1,6 @@
 import type { Config } from '../../config/types.js';
 import { takeThreads } from '../early-pool.js';
-import { workerCount } from '../worker-count.js';
+import { workerCount } from '../thread-options.js';
 import type { ThreadPool } from '../worker-pool.js';
 
 /**
