@@ -20,6 +20,8 @@ export interface SealedRun {
 
 /** Bytes of segments held back until they are written together. */
 const FLUSH_BYTES = 4 * 1024 * 1024;
+/** Bytes of segments that need not be read again when the run is completed. */
+const KEPT_BYTES = 8 * 1024 * 1024;
 
 /** A listing on its way to become the active one. Nothing of it shows before `complete`. */
 export class Stage {
@@ -32,6 +34,7 @@ export class Stage {
   private drops: number[] = [];
   private notes: string[] = [];
   private held = 0;
+  private kept = 0;
 
   constructor(db: Db, runs: Runs, run: number) {
     this.db = db;
@@ -84,12 +87,18 @@ export class Stage {
     if (this.held >= FLUSH_BYTES) this.flush();
   }
 
+  private keptWith(known: KnownSegment, bytes: Uint8Array): KnownSegment {
+    if (this.kept + bytes.length > KEPT_BYTES) return known;
+    this.kept += bytes.length;
+    return { ...known, bytes };
+  }
+
   /** Writes down what is held back. */
   flush(): void {
     this.db.transaction(() => {
       for (const { firstKey, id, bytes, known } of this.puts) {
         const row = insertBytes(this.db, bytes);
-        if (known !== undefined) this.known.set(row, known);
+        if (known !== undefined) this.known.set(row, this.keptWith(known, bytes));
         this.db.run(
           'INSERT INTO staged_puts (id, run, first_key, blob_id) VALUES (?, ?, ?, ?)',
           row,

@@ -63,6 +63,26 @@ export class KeyReader {
   }
 }
 
+/** Some of the keys written by writeKey, asked for in ascending order: the others are not made. */
+export class KeyWalk {
+  private readonly reader: KeyReader;
+  /** The key that was asked for last, and where it is. */
+  private position = -1;
+  private key: ByteString = '';
+
+  constructor(column: Uint8Array) {
+    this.reader = new KeyReader(new ByteReader(column));
+  }
+
+  /** @param position not below the one before */
+  at(position: number): ByteString {
+    if (position === this.position) return this.key;
+    while (++this.position < position) this.reader.skip();
+    this.key = this.reader.next();
+    return this.key;
+  }
+}
+
 /** The key at a position among those written by writeKey, without making the others. */
 export function readKeyAt(column: Uint8Array, position: number): ByteString {
   const reader = new KeyReader(new ByteReader(column));
