@@ -25,10 +25,13 @@ import { Throttle } from './throttle.js';
 const WAITING_PER_WORKER = 2;
 
 /**
- * What the calling thread does itself, while no other has been started: for so long in all, and tasks of so many bytes.
- * Most runs of a day have less to read than what starting a thread costs.
+ * What the calling thread does itself, while no other has been started: for so many times what the start of the program
+ * took, milliseconds within these limits, and tasks of so many bytes. Most runs of a day have less to read than what
+ * starting a thread costs, and where the program starts slowly, because the machine is slow or busy, threads do too.
  */
-const OWN_MILLISECONDS = 400;
+const OWN_STARTS = 2.5;
+const LEAST_OWN = 400;
+const MOST_OWN = 1600;
 const OWN_BYTES = 32 * 1024 * 1024;
 
 interface Worker {
@@ -61,14 +64,19 @@ export class IngestPool {
   private readonly ending = new AbortController();
   /** Ends pauses. */
   private readonly signal: AbortSignal;
+  private readonly ownMilliseconds: number;
 
-  /** @param much whether much is to be read, so that the first thread is started at once */
+  /**
+   * @param much whether much is to be read, so that the first thread is started at once
+   * @param startTook how long the program has been running, milliseconds
+   */
   constructor(
     workers: number,
     limits: Pick<Config, 'limitRead' | 'limitUpload'>,
     signal: AbortSignal,
-    { much }: { much: boolean },
+    { much, startTook = performance.now() }: { much: boolean; startTook?: number },
   ) {
+    this.ownMilliseconds = Math.min(MOST_OWN, Math.max(LEAST_OWN, OWN_STARTS * startTook));
     this.workers = workers;
     this.reading = new Throttle(limits.limitRead);
     this.writing = new Throttle(limits.limitUpload);
@@ -141,7 +149,7 @@ export class IngestPool {
     const { waiting, started, workers, own } = this;
     if (started.length === 0) {
       if (own?.busy || waiting.length === 0) return;
-      if (own !== undefined && own.thread.worked < OWN_MILLISECONDS && waiting[0].bytes <= OWN_BYTES) {
+      if (own !== undefined && own.thread.worked < this.ownMilliseconds && waiting[0].bytes <= OWN_BYTES) {
         void this.give(own, waiting.shift()!);
         return;
       }

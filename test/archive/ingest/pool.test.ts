@@ -69,9 +69,9 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function start(much: boolean, workers = 2): void {
+function start(much: boolean, { workers = 2, startTook = 100 } = {}): void {
   const limits = { limitRead: undefined, limitUpload: undefined };
-  pool = new IngestPool(workers, limits, new AbortController().signal, { much });
+  pool = new IngestPool(workers, limits, new AbortController().signal, { much, startTook });
   pool.setUp({} as IngestSetup, parts);
 }
 
@@ -133,18 +133,35 @@ describe('threads are started', () => {
     expect(threads.map((tasks) => tasks.map(({ kind }) => kind))).toEqual([['files']]);
   });
 
-  it('when this one has done enough', async () => {
-    start(false);
+  /** Does tasks of which each takes 300 ms. */
+  async function doTasks(...texts: string[]): Promise<void> {
     let clock = 0;
     const now = vi.spyOn(performance, 'now').mockImplementation(() => {
       clock += 300;
       return clock;
     });
     try {
-      for (const text of ['one', 'two', 'three', 'four']) await pool.files(files(text), 5);
+      for (const text of texts) await pool.files(files(text), 5);
     } finally {
       now.mockRestore();
     }
+  }
+
+  it('later where the program took long to start', async () => {
+    start(false, { startTook: 400 });
+    await doTasks('one', 'two', 'three', 'four', 'five');
+    expect(threads.map((tasks) => tasks.length)).toEqual([1]);
+  });
+
+  it('but not ever later', async () => {
+    start(false, { startTook: 60_000 });
+    await doTasks('one', 'two', 'three', 'four', 'five', 'six', 'seven');
+    expect(threads.map((tasks) => tasks.length)).toEqual([1]);
+  });
+
+  it('when this one has done enough', async () => {
+    start(false);
+    await doTasks('one', 'two', 'three', 'four');
     expect(threads.map((tasks) => tasks.length)).toEqual([2]);
     const flushed = await pool.flush();
     // Both hold something: neither's pack stands alone.
@@ -162,7 +179,7 @@ describe('threads are started', () => {
   });
 
   it('all of them before a big file', async () => {
-    start(false, 3);
+    start(false, { workers: 3 });
     pool.startAll();
     await pool.files(files('small'), 5);
     expect(threads).toHaveLength(3);
