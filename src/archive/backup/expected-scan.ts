@@ -12,8 +12,8 @@ import { ScanThread } from './scan-thread.js';
 const RECENT_MS = 1000;
 
 /**
- * A scan that has begun before the store is open, which takes about as long as looking at ten thousand files: of the
- * config's roots, as if the snapshot before had had the same. Whether that was so turns out later.
+ * A scan that begins before the store is open, which takes about as long as looking at ten thousand files. It expects that
+ * the snapshot before had the same roots as the config has now; whether it did turns out later.
  */
 export class ExpectedScan {
   private readonly thread = new ScanThread();
