@@ -1,5 +1,4 @@
 import type { Entry } from '../format/entry.js';
-import { KeyWalk } from '../format/path-keys.js';
 import { openSegment, type Segment, type SegmentTotals } from '../format/segment.js';
 import { Aspect, aspectsOf } from './aspects.js';
 import { changedEntries, haveSameKeys, haveSameOwners } from './changed-entries.js';
@@ -174,30 +173,29 @@ export class Merger {
     const { db, merge, old } = this;
     if (known === undefined) segment.check();
     const froms: number[] = new Array(segment.length).fill(merge.seq);
-    const keys = new KeyWalk(segment.stored.key);
     let from = 0;
     for (const { at, segment: id, position, count } of known?.carried ?? []) {
-      this.compare(segment, keys, froms, from, at);
+      this.compare(segment, froms, from, at);
       from = at;
       if (!old.reach(id, position, () => this.remove(old)) || !haveSameOwners(old.segment!, segment)) continue;
       old.take(froms, at, count);
       from += count;
     }
-    this.compare(segment, keys, froms, from, segment.length);
+    this.compare(segment, froms, from, segment.length);
     // First keys are unique: an old segment with this one has been met above, and its row is gone.
     old.meet(put.first_key);
     insertSegment(db, merge.source, put, { segment, froms, totals: known?.totals }, merge.seq);
   }
 
   /** Compares the entries from `from` to `to` one by one with the old ones. */
-  private compare(segment: Segment, keys: KeyWalk, froms: number[], from: number, to: number): void {
+  private compare(segment: Segment, froms: number[], from: number, to: number): void {
     const { old, changes } = this;
     if (this.step === undefined && old.segment === undefined) {
       changes.added += to - from;
       return;
     }
     for (let i = from; i < to; i++) {
-      const key = keys.at(i);
+      const key = segment.ascendingKeyAt(i);
       for (; old.segment !== undefined && old.key < key; old.next()) this.remove(old);
       if (old.segment === undefined || old.key !== key) {
         this.step?.add(key, Aspect.added);
@@ -250,7 +248,6 @@ class OldEntries {
   private upcoming = 0;
   private loaded: Segment | undefined;
   private loadedId = 0;
-  private keys: KeyWalk | undefined;
   private froms: number[] = [];
   private position = 0;
 
@@ -290,7 +287,7 @@ class OldEntries {
   }
 
   get key(): string {
-    return this.keys!.at(this.position);
+    return this.loaded!.ascendingKeyAt(this.position);
   }
 
   /** In which snapshot the current entry began. */
@@ -346,6 +343,5 @@ class OldEntries {
     this.loadedId = id;
     // An empty segment has no entry to stand on.
     this.loaded = row.entries === 0 ? undefined : openSegment(row.bytes);
-    this.keys = this.loaded && new KeyWalk(this.loaded.stored.key);
   }
 }

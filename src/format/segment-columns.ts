@@ -1,7 +1,7 @@
 import type { ByteString } from '../bytes.js';
 import { FormatError } from '../errors.js';
 import { type ChunkClass, type Entry, EntryType, ID_LENGTH, MAX_DEPTH } from './entry.js';
-import { readKeyAt, readKeys } from './path-keys.js';
+import { KeyWalk, readKeyAt, readKeys } from './path-keys.js';
 import { type RareColumns, type RareFields, readRareFields } from './rare-fields.js';
 import { ByteReader, expectEnd } from './varint.js';
 
@@ -37,6 +37,7 @@ export class Segment {
   /** The columns as they are stored: equal columns of two segments hold equal values. */
   readonly stored: SegmentColumns;
   private keyColumn?: ByteString[];
+  private keyWalk?: KeyWalk;
   private modeColumn?: number[];
   private uidColumn?: number[];
   private gidColumn?: number[];
@@ -64,6 +65,13 @@ export class Segment {
   /** One key; the way to a few of them when the others are not needed. */
   keyAt(i: number): ByteString {
     return this.keyColumn === undefined ? readKeyAt(this.stored.key, i) : this.keyColumn[i];
+  }
+
+  /** One key, of some that are asked for in ascending order: the others are not made. */
+  ascendingKeyAt(i: number): ByteString {
+    if (this.keyColumn !== undefined) return this.keyColumn[i];
+    this.keyWalk ??= new KeyWalk(this.stored.key);
+    return this.keyWalk.at(i);
   }
 
   get modes(): number[] {
