@@ -84,7 +84,7 @@ const tools = {
     );
     const ninja = (...args) => [
       process.execPath,
-      [path.join(root, 'dist/src/cli/main.js'), ...args, '-q', '-c', config],
+      [path.join(root, 'dist/src/cli/main.cjs'), ...args, '-q', '-c', config],
     ];
     return {
       init: ninja('init'),

@@ -1,15 +1,23 @@
-// Puts the program into a few files, and what each kind of thread runs into one of its own, for a quick start. The
-// compiled modules stay beside them, for use as a library.
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+// Puts the program into a few files, and what each kind of thread runs into one of its own, for a quick start. They are
+// CommonJS, which starts quicker, and of which V8's code can be kept (scripts/record-code.mjs). The compiled modules stay
+// beside them, for use as a library.
+import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 
-rmSync(`${dist}src/bundled`, { recursive: true, force: true });
+const bundled = `${dist}src/bundled/`;
+const workers = readdirSync(`${dist}workers`)
+  .filter((name) => name.endsWith('.js'))
+  .map((name) => basename(name, '.js'));
+
+rmSync(bundled, { recursive: true, force: true });
+await bundle('src/quick-load', { entryFileNames: 'src/bundled/quick-load.cjs' });
 await bundle('src/cli/main', {
-  chunkFileNames: 'src/bundled/[name].js',
+  entryFileNames: 'src/bundled/cli.cjs',
+  chunkFileNames: 'src/bundled/[name].cjs',
   // What several commands need is one file: finding and linking many takes longer than reading what is not needed.
   codeSplitting: {
     includeDependenciesRecursively: false,
@@ -26,14 +34,42 @@ await bundle('src/cli/main', {
         priority: 1,
         test: /dist\/src\/(platform\/|bytes\.js|lazily\.js|store\/errors\.js|archive\/(worker-pool|worker-errors|early-pool)\.js)/,
       },
-      { name: 'core', minShareCount: 3, test: /dist\/src\/(?!cli\/main|portable|legacy|cli\/commands)/ },
+      // All that works on an archive: calls from one file to another are not inlined, and take longer.
+      { name: 'core', test: /dist\/src\/(archive(?!\/import)|catalog|chunk|crypto|format|scan|store)(\/|\.js)/ },
+      { name: 'common', minShareCount: 3, test: /dist\/src\/(?!cli\/main|portable|legacy|cli\/commands)/ },
     ],
   },
 });
+writeStart(
+  'src/cli/main.cjs',
+  '#!/usr/bin/env node\n',
+  "require('../bundled/quick-load.cjs').quickLoad",
+  '../bundled/cli.cjs',
+);
 // Threads share no code at run time, and each reads only what it needs: a fifth of what the commands share.
-for (const file of readdirSync(`${dist}workers`).filter((name) => name.endsWith('.js'))) {
-  const name = basename(file, '.js');
-  await bundle(`workers/${name}`, { chunkFileNames: `src/bundled/${name}-[name].js` });
+for (const name of workers) {
+  await bundle(`workers/${name}`, {
+    entryFileNames: `src/bundled/worker-${name}.cjs`,
+    chunkFileNames: `src/bundled/worker-${name}-[name].cjs`,
+  });
+  writeStart(
+    `workers/${name}.cjs`,
+    '',
+    "module.exports = require('../src/bundled/quick-load.cjs').quickLoad",
+    `../src/bundled/worker-${name}.cjs`,
+  );
+}
+// As modules they would start slowly.
+for (const entry of ['src/cli/main', ...workers.map((name) => `workers/${name}`)])
+  for (const ending of ['.js', '.js.map', '.d.ts']) rmSync(`${dist}${entry}${ending}`, { force: true });
+chmodSync(`${dist}src/cli/main.cjs`, 0o755);
+
+/** What is run: it loads the bundle of that name. */
+function writeStart(file, firstLine, load, path) {
+  writeFileSync(
+    `${dist}${file}`,
+    `${firstLine}'use strict';\n${load}(require('node:path').join(__dirname, '${path}'));\n`,
+  );
 }
 
 /** Commander starts programs as subcommands, which there are none of here; what it would need for it takes 4 ms to load. */
@@ -44,7 +80,7 @@ function withoutChildProcess(code, id) {
   return without;
 }
 
-/** Bundles one entry in place. Chunks go as deep as the modules in them were, which look for files of the package. */
+/** Bundles one entry. All files are as deep as the modules in them were, which look for files of the package. */
 async function bundle(entry, options) {
   const build = await rolldown({
     cwd: dist,
@@ -58,15 +94,17 @@ async function bundle(entry, options) {
     // What brings native code, or files of its own that it looks for.
     external: [/^(@napi-rs\/blake-hash|better-sqlite3|zstd-napi|koffi|piscina)(\/|$)/],
   });
-  const { output } = await build.write({ dir: dist, format: 'esm', entryFileNames: '[name].js', ...options });
+  const { output } = await build.write({ dir: dist, format: 'cjs', dynamicImportInCjs: false, ...options });
   await build.close();
   for (const { fileName, code } of output) if (code !== undefined) finish(fileName, code);
 }
 
-function finish(fileName, code) {
-  // V8 keeps a source as it is, in every thread: with one character beyond Latin-1 it takes twice the memory.
+function finish(fileName, bundled) {
+  // Node's own modules need no copies, whose properties are getters.
+  const code = bundled.replace(/(node_\w+) = \S*__toESM\(\1, 1\)/g, '$1 = { __proto__: $1, default: $1 }');
+  // V8 keeps a source as it is, in every thread: with one character beyond ASCII it may take twice the memory.
   const plain = code.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
-  if (plain !== code) writeFileSync(`${dist}${fileName}`, plain);
+  if (plain !== bundled) writeFileSync(`${dist}${fileName}`, plain);
   const [missed] = code.match(/__require\(["']\.[^)]*\)/) ?? [];
   if (missed !== undefined) throw new Error(`${fileName} requires a file that is not in the bundle: ${missed}`);
 }

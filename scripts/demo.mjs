@@ -8,7 +8,7 @@ import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const top = fileURLToPath(new URL('..', import.meta.url));
-const program = join(top, 'dist/src/cli/main.js');
+const program = join(top, 'dist/src/cli/main.cjs');
 const args = process.argv.slice(2);
 const keep = args.includes('--keep');
 const given = args.filter((arg) => arg !== '--keep');

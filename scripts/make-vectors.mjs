@@ -24,7 +24,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const program = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.url));
+const program = fileURLToPath(new URL('../dist/src/cli/main.cjs', import.meta.url));
 const out = fileURLToPath(new URL('../test/vectors/store', import.meta.url));
 const PASSPHRASE = 'Größe, Länge, Breite';
 const folder = mkdtempSync(join(tmpdir(), 'vectors-'));

@@ -14,6 +14,8 @@ parentPort?.once('message', async (orders: ScanOrders) => {
   }
 });
 
+say({ kind: 'loaded' });
+
 /** Scans as ordered; nothing here waits for messages. */
 function run(ring: ScanRing, order: ScanOrder): void {
   const plan = planOf(order);

@@ -1,4 +1,3 @@
-import { keepHeapsSmall } from '../platform/heaps.js';
 import { onDismissal } from './early-threads.js';
 import { startThreads, type ThreadPool, type ThreadPoolOptions } from './worker-pool.js';
 
@@ -7,7 +6,6 @@ let early: { name: string; options: ThreadPoolOptions; pool: ThreadPool } | unde
 
 /** Starts threads that a command is about to need, while what makes it is loaded. */
 export function startThreadsEarly(name: string, options: ThreadPoolOptions): void {
-  keepHeapsSmall();
   early = { name, options, pool: startThreads(name, options) };
   onDismissal(async () => {
     await early?.pool.close();

@@ -6,6 +6,6 @@ import { fileURLToPath } from 'node:url';
  * @param name of the file in workers/, without ending
  */
 export function workerFile(name: string): string {
-  const beside = fileURLToPath(new URL(`../../workers/${name}.js`, import.meta.url));
-  return existsSync(beside) ? beside : fileURLToPath(new URL(`../../dist/workers/${name}.js`, import.meta.url));
+  const beside = fileURLToPath(new URL(`../../workers/${name}.cjs`, import.meta.url));
+  return existsSync(beside) ? beside : fileURLToPath(new URL(`../../dist/workers/${name}.cjs`, import.meta.url));
 }

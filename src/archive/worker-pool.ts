@@ -1,6 +1,6 @@
 import type * as piscinaPackage from 'piscina';
 import { lazily } from '../lazily.js';
-import { giveBuffersBack, keepHeapsSmall } from '../platform/index.js';
+import { giveBuffersBack, keepHeapSmallOf, SMALL_HEAP } from '../platform/index.js';
 import { carriedError } from './worker-errors.js';
 import { workerFile } from './worker-file.js';
 
@@ -48,7 +48,7 @@ export function startThreads(name: string, options: ThreadPoolOptions): ThreadPo
     // Files are opened through libc and handed from thread to thread, which Node's bookkeeping does not see.
     trackUnmanagedFds: false,
     ...(atOnce !== undefined && { concurrentTasksPerWorker: atOnce }),
-    ...(heapMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heapMb } }),
+    resourceLimits: { ...SMALL_HEAP, ...(heapMb !== undefined && { maxOldGenerationSizeMb: heapMb }) },
   });
   // What a thread says that no task waits for: the answers that come while the threads are ended. Else it is a failure
   // of the pool, which without a listener would end the process.
@@ -57,7 +57,7 @@ export function startThreads(name: string, options: ThreadPoolOptions): ThreadPo
   piscina.on('error', (error) => {
     if (!closing) failure ??= error;
   });
-  for (const thread of piscina.threads) thread.once('online', keepHeapsSmall);
+  for (const thread of piscina.threads) keepHeapSmallOf(thread);
   const loaded = Promise.all(
     piscina.threads.map(
       (thread) =>

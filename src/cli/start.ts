@@ -4,17 +4,17 @@ import { keepHeapsSmall } from '../platform/heaps.js';
 import { version } from '../version.js';
 import { processArguments } from './arguments.js';
 import { describeFailure, stackOf } from './failure.js';
+import type { LoadVerb } from './verbs.js';
 
 const args = processArguments();
 if (args[0] === '--version' || args[0] === '-V') {
   // Nothing else is loaded for this.
   process.stdout.write(`${version}\n`);
 } else {
-  await main();
+  void main();
 }
 
 async function main(): Promise<void> {
-  keepHeapsSmall();
   const stop = new AbortController();
   const interrupt = (signal: NodeJS.Signals) => {
     if (stop.signal.aborted) process.exit(ExitCode.interrupted);
@@ -29,7 +29,12 @@ async function main(): Promise<void> {
     import('./io.js'),
     import('./verbs.js'),
   ]);
-  const code = await runCli(args, { io: processIo, loadVerb, stop });
+  const loadAll: LoadVerb = async (name) => {
+    const verb = await loadVerb(name);
+    keepHeapsSmall();
+    return verb;
+  };
+  const code = await runCli(args, { io: processIo, loadVerb: loadAll, stop });
   await dismissEarlyThreads();
   // Connections and workers that linger must not keep the process.
   process.exit(code);

@@ -9,7 +9,7 @@ import { afterAll, type TestContext } from 'vitest';
 export const TOP = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The built command line: what is tested here. `BACKUP_NINJA_E2E` names the top of another build. */
-export const PROGRAM = join(process.env.BACKUP_NINJA_E2E ?? TOP, 'dist/src/cli/main.js');
+export const PROGRAM = join(process.env.BACKUP_NINJA_E2E ?? TOP, 'dist/src/cli/main.cjs');
 
 export const isRoot = process.getuid?.() === 0;
 

@@ -81,3 +81,23 @@ test('a run that fails before it scans ends as any does', async () => {
   expect(await failing()).toEqual({ code: ExitCode.wrongKey, lines: 1 });
   renameSync(`${archive.key}.away`, archive.key);
 });
+
+test('the code that is kept of the program is taken, in threads that are started early, too', async () => {
+  const node = ['--require', join(import.meta.dirname, '../fixtures/say-code-taken.cjs')];
+  const codes = async (...args: string[]) => {
+    const { code, stderr } = await archive.run(args, { node });
+    expect(code, stderr).toBe(ExitCode.done);
+    return stderr.split('\n').filter((line) => line.startsWith('code '));
+  };
+  const target = join(archive.folder, 'restored anew');
+  for (const [worker, threads, args] of [
+    ['scan', 1, ['backup']],
+    ['extract', 2, ['restore', '--target', target]],
+    ['verify', 2, ['check', '--read-data']],
+  ] as const) {
+    const lines = await codes(...args);
+    expect(lines.filter((line) => line.endsWith(' rejected'))).toEqual([]);
+    expect(lines).toContain('code main core.cjs taken');
+    expect(lines.filter((line) => line === `code thread worker-${worker}.cjs taken`)).toHaveLength(threads);
+  }
+}, 60_000);

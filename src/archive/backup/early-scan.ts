@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { keepHeapsSmall } from '../../platform/heaps.js';
+import { keepHeapSmallOf, SMALL_HEAP } from '../../platform/heaps.js';
 import { onDismissal } from '../early-threads.js';
 import { workerFile } from '../worker-file.js';
 
@@ -32,8 +32,7 @@ async function dismissEarlyScan(): Promise<void> {
 const ENDED = -1;
 
 function startScan(): Worker {
-  keepHeapsSmall();
-  const worker = new Worker(workerFile('scan'), { trackUnmanagedFds: false });
-  worker.once('online', keepHeapsSmall);
+  const worker = new Worker(workerFile('scan'), { trackUnmanagedFds: false, resourceLimits: SMALL_HEAP });
+  keepHeapSmallOf(worker);
   return worker;
 }

@@ -6,8 +6,9 @@ import { takeScan } from './early-scan.js';
 import { BatchReader, newRing, type ScanBatch, type ScanRing } from './scan-batches.js';
 import type { ScanRows } from './scan-rows.js';
 
-/** What it says: a batch, or how it ended. */
+/** What it says: that it has loaded its code, then batches, then how it ended. */
 export type ScanMessage =
+  | { kind: 'loaded' }
   | { kind: 'batch'; batch: ScanBatch }
   | { kind: 'done'; rootsRead: number }
   | { kind: 'failed'; error: unknown };
@@ -56,6 +57,8 @@ export class ScanThread {
       for (;;) {
         const message = await messages.next();
         switch (message.kind) {
+          case 'loaded':
+            break;
           case 'batch':
             yield reader.read(message.batch);
             reader.free();

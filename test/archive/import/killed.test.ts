@@ -7,7 +7,7 @@ import { generate } from '../../legacy/generate.js';
 import { Setup } from './setup.js';
 
 /** The program as it was built: what is killed must be a process. */
-const PROGRAM = join(import.meta.dirname, '../../../dist/src/cli/main.js');
+const PROGRAM = join(import.meta.dirname, '../../../dist/src/cli/main.cjs');
 
 test('a killed import is finished by the next', async () => {
   const setup = await Setup.make('/d');
