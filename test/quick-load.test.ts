@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import vm from 'node:vm';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CODE, quickLoad, withChecksums } from '../src/quick-load.js';
 
 let folder: string;
@@ -11,7 +11,6 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'bn-quick-'));
 });
 afterEach(() => {
-  vi.restoreAllMocks();
   rmSync(folder, { recursive: true });
 });
 
@@ -56,40 +55,44 @@ describe('a bundled file', () => {
 describe('code that is kept', () => {
   const SOURCE = 'exports.answer = (() => { const twice = (n) => 2 * n; return twice(21); })();';
 
-  /** What V8 was given for each file that is loaded, and whether it took it. */
-  function given(): Map<string, boolean> {
-    const codes = new Map<string, boolean>();
-    const { Script } = vm;
-    vi.spyOn(vm, 'Script').mockImplementation((source, options) => {
-      const { filename, cachedData } = options as vm.ScriptOptions & { cachedData?: Buffer };
-      const script = new Script(source as string, { filename, cachedData });
-      if (cachedData !== undefined) codes.set(basename(filename!), script.cachedDataRejected === false);
-      return script;
-    });
-    return codes;
+  const { Script } = vm;
+  afterEach(() => {
+    vm.Script = Script;
+  });
+
+  interface Given {
+    name: string;
+    /** What V8 was given as its code; undefined for none. */
+    code: Uint8Array | undefined;
+    script: vm.Script;
+  }
+
+  /** The scripts that are made from now on. */
+  function scripts(): Given[] {
+    const all: Given[] = [];
+    vm.Script = class extends Script {
+      constructor(source: string, options: vm.ScriptOptions & { cachedData?: Buffer }) {
+        super(source, options);
+        all.push({ name: basename(options.filename!), code: options.cachedData, script: this });
+      }
+    };
+    return all;
   }
 
   /** A file whose code is kept. */
   function recorded(name: string): string {
     const file = write(name, SOURCE);
-    let script: vm.Script | undefined;
-    const { Script } = vm;
-    const spy = vi.spyOn(vm, 'Script').mockImplementation((source, options) => {
-      script = new Script(source as string, options as vm.ScriptOptions);
-      return script;
-    });
-    const first = write(`first-${name}`, SOURCE);
-    quickLoad(first);
-    spy.mockRestore();
-    writeFileSync(file + CODE, withChecksums(script!.createCachedData(), readFileSync(file)));
+    const all = scripts();
+    quickLoad(write(`first-${name}`, SOURCE));
+    writeFileSync(file + CODE, withChecksums(all[0]!.script.createCachedData(), readFileSync(file)));
     return file;
   }
 
   test('is taken', () => {
     const file = recorded('e.cjs');
-    const codes = given();
+    const all = scripts();
     expect(quickLoad(file)).toEqual({ answer: 42 });
-    expect(codes).toEqual(new Map([['e.cjs', true]]));
+    expect(all).toMatchObject([{ name: 'e.cjs', code: expect.any(Uint8Array), script: { cachedDataRejected: false } }]);
   });
 
   test.each([
@@ -108,8 +111,8 @@ describe('code that is kept', () => {
   ])('%s is left alone', (name, spoil, answer) => {
     const file = recorded(`f${name.length}.cjs`);
     spoil(file);
-    const codes = given();
+    const all = scripts();
     expect(quickLoad(file)).toEqual({ answer });
-    expect(codes).toEqual(new Map());
+    expect(all).toMatchObject([{ code: undefined }]);
   });
 });
