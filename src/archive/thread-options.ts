@@ -6,8 +6,8 @@ import { availableParallelism } from 'node:os';
  */
 export const RESTORED_AT_ONCE = { near: 2, far: 8 } as const;
 
-/** How each thread of a backup that reads files is started. */
-export const INGEST_THREAD = { threads: 1, heapMb: 256 } as const;
+/** How each thread of a backup that reads files is started: with the next task at hand. */
+export const INGEST_THREAD = { threads: 1, atOnce: 2, heapMb: 256 } as const;
 
 /** How many workers to use: half the logical cores, at least 2, unless the config says. */
 export function workerCount(configured?: number): number {

@@ -95,6 +95,8 @@ export class Ingester {
   // What the entries of the task's files name, one file after the other.
   private named: Uint8Array = new Uint8Array(1024 * ID_LENGTH);
   private namedBytes = 0;
+  // Rows of the task's files, as in FilesResult.
+  private stats = new Float64Array(0);
 
   constructor(parts: IngestParts) {
     this.parts = parts;
@@ -107,7 +109,7 @@ export class Ingester {
     this.frames = [new FrameBuilder(compressor, emit), new FrameBuilder(undefined, emit)];
   }
 
-  /** Does a task of whatever kind. */
+  /** Does a task of whatever kind, one at a time. */
   async run(task: IngestTask): Promise<IngestResult> {
     switch (task.kind) {
       case 'files':
@@ -124,9 +126,12 @@ export class Ingester {
   /** Reads some files and stores what is new of them. */
   async files(task: FilesTask): Promise<FilesResult> {
     this.parts.claims.adopt(task.levels);
+    const numbers = task.count * STAT_FIELDS;
+    if (this.stats.length < numbers) this.stats = new Float64Array(numbers);
+    else this.stats.fill(0, 0, numbers);
     const result: FilesResult = {
       kind: 'files',
-      stats: new Float64Array(task.count * STAT_FIELDS),
+      stats: this.stats,
       ids: new Uint8Array(0),
       errors: [],
       xattrs: [],
@@ -147,6 +152,8 @@ export class Ingester {
     } finally {
       this.opener.close();
     }
+    // Made last, these go with the next young generation: what is there for longer stays until all is collected.
+    result.stats = this.stats.slice(0, numbers);
     result.ids = this.named.slice(0, this.namedBytes);
     await this.settle(result);
     return result;

@@ -36,7 +36,8 @@ const OWN_BYTES = 32 * 1024 * 1024;
 
 interface Worker {
   thread: Pick<ThreadPool, 'run' | 'close'>;
-  busy: boolean;
+  /** Tasks it has. */
+  tasks: number;
 }
 
 interface Job {
@@ -65,6 +66,8 @@ export class IngestPool {
   /** Ends pauses. */
   private readonly signal: AbortSignal;
   private readonly ownMilliseconds: number;
+  /** Small tasks that a worker has at a time: those under way do not count for limits yet. */
+  private readonly atOnce: number;
 
   /**
    * @param much whether much is to be read, so that the first thread is started at once
@@ -78,6 +81,7 @@ export class IngestPool {
   ) {
     this.ownMilliseconds = Math.min(MOST_OWN, Math.max(LEAST_OWN, OWN_STARTS * startTook));
     this.workers = workers;
+    this.atOnce = (limits.limitRead ?? limits.limitUpload) === undefined ? INGEST_THREAD.atOnce : 1;
     this.reading = new Throttle(limits.limitRead);
     this.writing = new Throttle(limits.limitUpload);
     this.signal = AbortSignal.any([signal, this.ending.signal]);
@@ -90,7 +94,7 @@ export class IngestPool {
    */
   setUp(setup: IngestSetup, own: IngestParts): void {
     this.setup = setup;
-    this.own = { thread: new OwnThread(own), busy: false };
+    this.own = { thread: new OwnThread(own), tasks: 0 };
     for (const { thread } of this.started) thread.setUp(setup);
   }
 
@@ -133,7 +137,7 @@ export class IngestPool {
   private start(): void {
     const thread = takeThreads('ingest', INGEST_THREAD);
     if (this.setup !== undefined) thread.setUp(this.setup);
-    this.started.push({ thread, busy: false });
+    this.started.push({ thread, tasks: 0 });
   }
 
   private queue(request: Omit<Job, 'resolve' | 'reject'>): Promise<IngestResult> {
@@ -148,21 +152,26 @@ export class IngestPool {
   private handOut(): void {
     const { waiting, started, workers, own } = this;
     if (started.length === 0) {
-      if (own?.busy || waiting.length === 0) return;
+      if (waiting.length === 0 || (own !== undefined && own.tasks > 0)) return;
       if (own !== undefined && own.thread.worked < this.ownMilliseconds && waiting[0].bytes <= OWN_BYTES) {
         void this.give(own, waiting.shift()!);
         return;
       }
       this.start();
     }
-    for (const worker of started) if (!worker.busy && waiting.length > 0) void this.give(worker, waiting.shift()!);
+    for (const worker of started)
+      if (waiting.length > 0 && worker.tasks === 0) void this.give(worker, waiting.shift()!);
+    // Small tasks are done sooner than this thread looks again.
+    for (const worker of started)
+      if (waiting.length > 0 && waiting[0].task.kind === 'files' && worker.tasks < this.atOnce)
+        void this.give(worker, waiting.shift()!);
     if (waiting.length < WAITING_PER_WORKER * started.length || started.length === workers) return;
     this.start();
     this.handOut();
   }
 
   private async give(worker: Worker, { task, transfer, resolve, reject }: Job): Promise<void> {
-    worker.busy = true;
+    worker.tasks += 1;
     try {
       await this.reading.pause(this.signal);
       await this.writing.pause(this.signal);
@@ -172,7 +181,7 @@ export class IngestPool {
     } catch (error) {
       reject(error);
     }
-    worker.busy = false;
+    worker.tasks -= 1;
     this.handOut();
   }
 

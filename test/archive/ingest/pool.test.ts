@@ -69,8 +69,14 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function start(much: boolean, { workers = 2, startTook = 100 } = {}): void {
-  const limits = { limitRead: undefined, limitUpload: undefined };
+interface PoolSettings {
+  workers?: number;
+  startTook?: number;
+  limitRead?: number;
+}
+
+function start(much: boolean, { workers = 2, startTook = 100, limitRead }: PoolSettings = {}): void {
+  const limits = { limitRead, limitUpload: undefined };
   pool = new IngestPool(workers, limits, new AbortController().signal, { much, startTook });
   pool.setUp({} as IngestSetup, parts);
 }
@@ -184,5 +190,35 @@ describe('threads are started', () => {
     await pool.files(files('small'), 5);
     expect(threads).toHaveLength(3);
     expect(threads.flat()).toHaveLength(1);
+  });
+});
+
+describe('a thread has', () => {
+  /** How many of five tasks each of two threads is given before it has done one. */
+  async function given(make: () => Promise<unknown>, settings: PoolSettings = {}): Promise<number[]> {
+    start(true, settings);
+    pool.startAll();
+    const done = Promise.all(Array.from({ length: 5 }, make));
+    // What gives a task waits for the limits first.
+    await Promise.resolve().then(() => undefined);
+    const tasks = threads.map(({ length }) => length);
+    await done;
+    expect(threads.flat()).toHaveLength(5);
+    return tasks;
+  }
+
+  it('the next small files at hand', async () => {
+    expect(await given(() => pool.files(files('one'), 3))).toEqual([2, 2]);
+  });
+
+  it('one task where a limit waits for what was read', async () => {
+    expect(await given(() => pool.files(files('one'), 3), { limitRead: 1024 * MIB })).toEqual([1, 1]);
+  });
+
+  it('one stretch of a big file, which the other may do as soon', async () => {
+    const { levels } = parts.claims.shared;
+    const lengths = Uint32Array.of(3);
+    const range = { kind: 'range', path: fromDisplay('/x'), offset: 0, lengths, chunkClass: 0, levels } as const;
+    expect(await given(() => pool.range(range))).toEqual([1, 1]);
   });
 });
