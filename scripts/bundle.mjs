@@ -1,6 +1,6 @@
 // Puts the program into a few files, and what each kind of thread runs into one of its own, for a quick start. They are
 // CommonJS, which starts quicker, and of which V8's code can be kept (scripts/record-code.mjs). The compiled modules stay
-// beside them, for use as a library.
+// beside them; other programs may import the portable reader.
 import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,12 +8,11 @@ import { rolldown } from 'rolldown';
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 
-const bundled = `${dist}src/bundled/`;
 const workers = readdirSync(`${dist}workers`)
   .filter((name) => name.endsWith('.js'))
   .map((name) => basename(name, '.js'));
 
-rmSync(bundled, { recursive: true, force: true });
+rmSync(`${dist}src/bundled`, { recursive: true, force: true });
 await bundle('src/quick-load', { entryFileNames: 'src/bundled/quick-load.cjs' });
 await bundle('src/cli/main', {
   entryFileNames: 'src/bundled/cli.cjs',

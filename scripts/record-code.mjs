@@ -10,8 +10,12 @@ import { fileURLToPath } from 'node:url';
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const bundled = at('dist/src/bundled/');
 const { CODE } = createRequire(import.meta.url)(`${bundled}quick-load.cjs`);
-for (const name of readdirSync(bundled)) if (name.endsWith(CODE)) rmSync(bundled + name);
+removeCode();
 const recorder = ['--require', at('scripts/record-code.cjs')];
+// As if nothing were set for the program, or for Node.js, whose flags V8's code depends on.
+const env = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !name.startsWith('BACKUP_NINJA_') && name !== 'NODE_OPTIONS'),
+);
 const folder = mkdtempSync(join(tmpdir(), 'backup-ninja-code-'));
 try {
   const data = join(folder, 'data');
@@ -26,8 +30,15 @@ try {
   run('a', recorder, 'snapshots');
   run('b', recorder, 'init', '--root', data);
   run('b', recorder, 'backup');
+} catch (error) {
+  console.error(`starts will be slower: V8's code of the program was not kept: ${error.message}`);
+  removeCode();
 } finally {
   rmSync(folder, { recursive: true, force: true });
+}
+
+function removeCode() {
+  for (const name of readdirSync(bundled)) if (name.includes(CODE)) rmSync(bundled + name);
 }
 
 /** Runs a command of the program on one of two stores. */
@@ -37,7 +48,7 @@ function run(store, options, command, ...args) {
   const { status, stderr } = spawnSync(
     process.execPath,
     [...options, at('dist/src/cli/main.cjs'), command, ...args, ...where],
-    { encoding: 'utf8' },
+    { encoding: 'utf8', env },
   );
   if (status !== 0) throw new Error(`backup-ninja ${command} ended with ${status}: ${stderr}`);
 }

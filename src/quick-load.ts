@@ -16,7 +16,7 @@ const loaded = new Map<string, { exports: unknown }>();
  * Loads a bundled file, and those it requires, with the code that V8 has compiled of them earlier: compiling it anew takes
  * a third of a start. It is as `require` in all else. V8 takes no code of another version of itself, or under other
  * flags, but it trusts what it takes: code that is not whole, or of another source, is left alone here.
- * @param file absolute path of a CommonJS file, in ASCII
+ * @param file absolute path of a CommonJS file whose text is ASCII
  */
 export function quickLoad(file: string): unknown {
   const known = loaded.get(file);
