@@ -2,14 +2,12 @@
 // missing, all is compiled at each start.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const bundled = at('dist/src/bundled/');
-const { CODE } = createRequire(import.meta.url)(`${bundled}quick-load.cjs`);
 removeCode();
 const recorder = ['--require', at('scripts/record-code.cjs')];
 // As if nothing were set for the program, or for Node.js, whose flags V8's code depends on.
@@ -37,8 +35,9 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
+/** Of whatever version. */
 function removeCode() {
-  for (const name of readdirSync(bundled)) if (name.includes(CODE)) rmSync(bundled + name);
+  for (const name of readdirSync(bundled)) if (name.includes('.code')) rmSync(bundled + name);
 }
 
 /** Runs a command of the program on one of two stores. */

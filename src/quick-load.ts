@@ -4,8 +4,8 @@ import { dirname, resolve } from 'node:path';
 import vm from 'node:vm';
 import { crc32 } from 'node:zlib';
 
-/** Where V8's code of a bundled file is kept, as recorded after the build. */
-export const CODE = '.code';
+/** Ending of the file beside a bundled one that keeps V8's code of it, as recorded after the build. */
+export const CODE = `.${process.arch}-${process.versions.v8}.code`;
 
 /** What stands before the code: CRC-32 of the source it was made of, and of itself. */
 const CHECKSUMS = 8;
@@ -14,8 +14,8 @@ const loaded = new Map<string, { exports: unknown }>();
 
 /**
  * Loads a bundled file, and those it requires, with the code that V8 has compiled of them earlier: compiling it anew takes
- * a third of a start. It is as `require` in all else. V8 takes no code of another version of itself, or under other
- * flags, but it trusts what it takes: code that is not whole, or of another source, is left alone here.
+ * a third of a start. It is as `require` in all else. V8 takes no code that was made under other flags, but it trusts what
+ * it takes: code that is not whole, of another source, or of another V8, is left alone here.
  * @param file absolute path of a CommonJS file whose text is ASCII
  */
 export function quickLoad(file: string): unknown {

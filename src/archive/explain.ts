@@ -1,7 +1,8 @@
-import { fromDisplay, toDisplay } from '../bytes.js';
+import { toDisplay } from '../bytes.js';
 import { jsonPath, pathItem } from '../report/json-path.js';
 import { explain as explainPath, planRoots } from '../scan/index.js';
 import type { Context } from './context.js';
+import { neverSaved } from './never-saved.js';
 import type { ExplainOptions, ExplainResult } from './types.js';
 
 /** Whether a backup would save a path, and which root or rule in which file decides. Needs neither store nor key. */
@@ -14,7 +15,7 @@ export async function explain(context: Context, options: ExplainOptions): Promis
     acceptEmpty: [],
     previousRoots: [],
     hasEntries: () => false,
-    neverSaved: [fromDisplay(config.tableDir), fromDisplay(config.store.url)],
+    neverSaved: neverSaved(config),
     confirm: async () => false,
   });
   const { saved, reason, rule, at } = explainPath(plan.scan, options.path);

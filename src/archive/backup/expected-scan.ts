@@ -1,10 +1,9 @@
-import { fromDisplay } from '../../bytes.js';
 import { type Catalog, lastUse } from '../../catalog/index.js';
 import { type PlanOptions, planRoots, type ScanPlan } from '../../scan/index.js';
-import { storeKind } from '../../store/index.js';
 import type { Context } from '../context.js';
 import { worthStartingEarly } from '../early-threads.js';
 import type { Lineage } from '../lineage.js';
+import { neverSaved } from '../never-saved.js';
 import type { BackupOptions } from '../types.js';
 import { ScanThread } from './scan-thread.js';
 
@@ -65,10 +64,7 @@ export function planOptions(
     stdin: options.stdin?.path,
     exclude: options.exclude,
     acceptEmpty: options.acceptEmpty,
-    neverSaved: [
-      fromDisplay(config.tableDir),
-      ...(storeKind(config.store.url) === 'local' ? [fromDisplay(config.store.url)] : []),
-    ],
+    neverSaved: neverSaved(config),
   };
 }
 
