@@ -2,6 +2,7 @@ import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
+import { workerCount } from '../../src/archive/thread-options.js';
 import { dumpCatalog, openCatalog } from '../../src/catalog/index.js';
 import { ExitCode } from '../../src/errors.js';
 import { Archive } from './archive.js';
@@ -92,8 +93,8 @@ test('the code that is kept of the program is taken, in threads that are started
   const target = join(archive.folder, 'restored anew');
   for (const [worker, threads, args] of [
     ['scan', 1, ['backup']],
-    ['extract', 2, ['restore', '--target', target]],
-    ['verify', 2, ['check', '--read-data']],
+    ['extract', workerCount(), ['restore', '--target', target]],
+    ['verify', workerCount(), ['check', '--read-data']],
   ] as const) {
     const lines = await codes(...args);
     expect(lines.filter((line) => line.endsWith(' rejected'))).toEqual([]);
