@@ -1,8 +1,8 @@
 // Puts the program into a few files, and what each kind of thread runs into one of its own, for a quick start. They are
 // CommonJS, which starts quicker, and of which V8's code can be kept (scripts/record-code.mjs). The compiled modules stay
 // beside them; other programs may import the portable reader.
-import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
@@ -39,36 +39,28 @@ await bundle('src/cli/main', {
     ],
   },
 });
-writeStart(
-  'src/cli/main.cjs',
-  '#!/usr/bin/env node\n',
-  "require('../bundled/quick-load.cjs').quickLoad",
-  '../bundled/cli.cjs',
-);
+writeStart('src/cli/main.cjs', 'cli.cjs', '#!/usr/bin/env node\n');
 // Threads share no code at run time, and each reads only what it needs: a fifth of what the commands share.
 for (const name of workers) {
   await bundle(`workers/${name}`, {
     entryFileNames: `src/bundled/worker-${name}.cjs`,
     chunkFileNames: `src/bundled/worker-${name}-[name].cjs`,
   });
-  writeStart(
-    `workers/${name}.cjs`,
-    '',
-    "module.exports = require('../src/bundled/quick-load.cjs').quickLoad",
-    `../src/bundled/worker-${name}.cjs`,
-  );
+  writeStart(`workers/${name}.cjs`, `worker-${name}.cjs`);
 }
 // As modules they would start slowly.
 for (const entry of ['src/cli/main', ...workers.map((name) => `workers/${name}`)])
   for (const ending of ['.js', '.js.map', '.d.ts']) rmSync(`${dist}${entry}${ending}`, { force: true });
 chmodSync(`${dist}src/cli/main.cjs`, 0o755);
+// It is read where it lies, so nothing is copied.
+if (!existsSync(`${dist}../schema.sql`)) throw new Error('schema.sql is missing at the top of the package');
 
-/** What is run: it loads the bundle of that name. */
-function writeStart(file, firstLine, load, path) {
-  writeFileSync(
-    `${dist}${file}`,
-    `${firstLine}'use strict';\n${load}(require('node:path').join(__dirname, '${path}'));\n`,
-  );
+/** Writes what is run: it loads a bundle. */
+function writeStart(file, bundle, firstLine = '') {
+  const bundled = relative(dirname(`${dist}${file}`), `${dist}src/bundled`).replaceAll('\\', '/');
+  const load = `require('${bundled}/quick-load.cjs').quickLoad`;
+  const path = `require('node:path').join(__dirname, '${bundled}', '${bundle}')`;
+  writeFileSync(`${dist}${file}`, `${firstLine}'use strict';\nmodule.exports = ${load}(${path});\n`);
 }
 
 /** Commander starts programs as subcommands, which there are none of here; what it would need for it takes 4 ms to load. */
@@ -101,7 +93,7 @@ async function bundle(entry, options) {
 function finish(fileName, bundled) {
   // Node's own modules need no copies, whose properties are getters.
   const code = bundled.replace(/(node_\w+) = \S*__toESM\(\1, 1\)/g, '$1 = { __proto__: $1, default: $1 }');
-  // V8 keeps a source as it is, in every thread: with one character beyond ASCII it may take twice the memory.
+  // Read as Latin-1 (src/quick-load.ts), of which V8 keeps a byte for each character, in every thread.
   const plain = code.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
   if (plain !== bundled) writeFileSync(`${dist}${fileName}`, plain);
   const [missed] = code.match(/__require\(["']\.[^)]*\)/) ?? [];

@@ -57,16 +57,7 @@ export function startThreads(name: string, options: ThreadPoolOptions): ThreadPo
   piscina.on('error', (error) => {
     if (!closing) failure ??= error;
   });
-  for (const thread of piscina.threads) keepHeapSmallOf(thread);
-  const loaded = Promise.all(
-    piscina.threads.map(
-      (thread) =>
-        new Promise<void>((resolve) => {
-          thread.once('message', () => resolve());
-          thread.once('exit', () => resolve());
-        }),
-    ),
-  );
+  const loaded = Promise.all(piscina.threads.map(keepHeapSmallOf));
   let ended: Promise<void> | undefined;
   const end = async (): Promise<void> => {
     closing = true;

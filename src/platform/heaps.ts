@@ -12,17 +12,16 @@ let growth = 1;
 /**
  * To be told of each thread that is made, and which says something when it has loaded its code: V8 sets the growth of all
  * heaps back to its default whenever it makes one.
+ * @returns resolves when the thread has loaded its code, or has ended
  */
-export function keepHeapSmallOf(thread: Worker): void {
+export async function keepHeapSmallOf(thread: Worker): Promise<void> {
   loading += 1;
-  const loaded = (): void => {
-    thread.off('message', loaded);
-    thread.off('exit', loaded);
-    loading -= 1;
-    keepHeapsSmall();
-  };
-  thread.on('message', loaded);
-  thread.on('exit', loaded);
+  await new Promise<unknown>((resolve) => {
+    thread.once('message', resolve);
+    thread.once('exit', resolve);
+  });
+  loading -= 1;
+  keepHeapsSmall();
 }
 
 /**

@@ -33,6 +33,6 @@ const ENDED = -1;
 
 function startScan(): Worker {
   const worker = new Worker(workerFile('scan'), { trackUnmanagedFds: false, resourceLimits: SMALL_HEAP });
-  keepHeapSmallOf(worker);
+  void keepHeapSmallOf(worker);
   return worker;
 }
