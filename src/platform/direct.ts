@@ -63,6 +63,9 @@ export function alignedMemory(size: number): Uint8Array<ArrayBuffer> {
 
 /** Bytes that are written at once. */
 const STAGE = 512 * 1024;
+/** Zeros of a file that has its place already are left out by so many, and at multiples of it. */
+const CELL = 64 * 1024;
+const ZEROS = new Uint8Array(CELL);
 /** So many are on their way to the disk at a time, for each file that is written in stretches, and for one that grows. */
 const UNDER_WAY = 6;
 const UNDER_WAY_AT_END = 3;
@@ -78,6 +81,7 @@ export class DirectWriter {
   private readonly fd: number;
   private readonly leave: (offset: number, bytes: Uint8Array) => void;
   private readonly most: number;
+  private readonly skipsZeros: boolean;
   private stage: Uint8Array<ArrayBuffer> | undefined;
   private used = 0;
   /** Where in the file the stage begins. */
@@ -88,17 +92,37 @@ export class DirectWriter {
   /**
    * @param fd stays the caller's, who must not close it before `settle` has ended
    * @param leave gets what does not fill a block, and where it belongs; the bytes are good during the call
-   * @param most pieces that are written at a time beside other work
+   * @param options.most pieces that are written at a time beside other work
+   * @param options.skipsZeros leaves out long runs of zeros: for a file that reads as zeros wherever it is not written
    */
-  constructor(fd: number, leave: (offset: number, bytes: Uint8Array) => void, most = UNDER_WAY) {
+  constructor(
+    fd: number,
+    leave: (offset: number, bytes: Uint8Array) => void,
+    { most = UNDER_WAY, skipsZeros = false } = {},
+  ) {
     this.fd = fd;
     this.most = most;
+    this.skipsZeros = skipsZeros;
     this.leave = leave;
   }
 
   /** Writes bytes, which are copied. Throws what the system said of these or earlier ones. */
   write(bytes: Uint8Array, offset: number): void {
     this.throwFailure();
+    if (!this.skipsZeros) {
+      this.gather(bytes, offset);
+      return;
+    }
+    let from = 0;
+    for (let at = -offset & (CELL - 1); at + CELL <= bytes.length; at += CELL) {
+      if (!isZeroCell(bytes, at)) continue;
+      this.gather(bytes.subarray(from, at), offset + from);
+      from = at + CELL;
+    }
+    this.gather(bytes.subarray(from), offset + from);
+  }
+
+  private gather(bytes: Uint8Array, offset: number): void {
     if (bytes.length === 0) return;
     if (offset !== this.position + this.used) {
       this.flush();
@@ -195,7 +219,7 @@ export class Appender {
     const keep = (offset: number, bytes: Uint8Array): void => {
       this.end = { offset, bytes: bytes.slice() };
     };
-    this.direct = new DirectWriter(fd, keep, UNDER_WAY_AT_END);
+    this.direct = new DirectWriter(fd, keep, { most: UNDER_WAY_AT_END });
   }
 
   /** Adds bytes, which are copied. Throws what the system said of these or earlier ones. */
@@ -237,6 +261,11 @@ export async function writeWholeDirectly(fd: number, bytes: Uint8Array): Promise
   for (const result of results) if (result.status === 'rejected') throw result.reason;
   setDirect(fd, false);
   writeFully(fd, end, whole);
+}
+
+function isZeroCell(bytes: Uint8Array, at: number): boolean {
+  if (bytes[at] !== 0 || bytes[at + CELL / 2] !== 0 || bytes[at + CELL - 1] !== 0) return false;
+  return Buffer.compare(bytes.subarray(at, at + CELL), ZEROS) === 0;
 }
 
 function giveBack(stage: Uint8Array<ArrayBuffer>): void {

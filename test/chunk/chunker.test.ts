@@ -57,6 +57,14 @@ const someData = fc
 
 const someGear = fc.string({ minLength: 1 }).map(gearFromSeed);
 
+/** Tables in which a run of zeros has a hash of its own kind: no bits, the lowest, all, or what one zero less gives, too. */
+const zerosGear = fc
+  .tuple(someGear, fc.constantFrom(0n, 2n ** 64n - 1n, 1n, 2n ** 63n, 2n ** 62n))
+  .map(([table, first]) => {
+    new DataView(table.buffer, table.byteOffset).setBigUint64(0, first, true);
+    return table;
+  });
+
 describe('the chunker', () => {
   it('cuts as the reference does', () => {
     fc.assert(
@@ -65,6 +73,22 @@ describe('the chunker', () => {
         expect(cuts).toEqual(referenceCuts(key, params, data));
       }),
       { numRuns: 300 },
+    );
+  });
+
+  it('cuts runs of zeros as the reference does, whatever their hash', () => {
+    const sparse = fc.array(fc.tuple(fc.nat(400), fc.constantFrom(0, 1, 7, 8, 63, 64, 65, 700, 3000)), { maxLength: 8 });
+    fc.assert(
+      fc.property(fc.oneof(someGear, zerosGear), smallParams, sparse, fc.nat(100), (key, params, runs, at) => {
+        const data = Buffer.concat(
+          runs.flatMap(([noise, zeros], seed) => [
+            makeInput({ length: noise, seed: seed + 1, mask: 255, zeros: [0, 0] }),
+            Buffer.alloc(zeros),
+          ]),
+        );
+        expect(cutWhole(createChunker(key, 32 * 1024), params, data, at)).toEqual(referenceCuts(key, params, data));
+      }),
+      { numRuns: 500 },
     );
   });
 

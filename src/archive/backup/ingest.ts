@@ -19,8 +19,7 @@ import {
   type CutTask,
   type FilesResult,
   type IngestSetup,
-  type RangeResult,
-  type RangeTask,
+  type StoreResult,
 } from '../ingest/messages.js';
 import { type FinishedPack, type FramePayload, newRunId, type PackOrigin, PackWriter } from '../ingest/pack-writer.js';
 import { IngestPool } from '../ingest/pool.js';
@@ -129,15 +128,18 @@ export class Ingest {
     return result;
   }
 
-  /** Has a stretch of a big file cut. */
-  cut(task: CutTask): Promise<CutResult> {
-    return this.pool.cut(task);
-  }
-
-  /** Has a stretch of a big file stored whose cuts are known. */
-  async range(task: Omit<RangeTask, 'kind' | 'levels'>): Promise<RangeResult> {
-    this.blobs.claims.growIfNeeded();
-    const result = await this.pool.range({ kind: 'range', ...task, levels: this.blobs.claims.shared.levels });
+  /**
+   * Has a stretch of a big file cut, and stored unless there is nothing of it.
+   * @param onCut is told the cuts before they are stored
+   */
+  async stretch(task: CutTask, onCut: (cut: CutResult) => void): Promise<StoreResult | undefined> {
+    const result = await this.pool.stretch(task, (cut) => {
+      onCut(cut);
+      if (cut.pieces.length === 0) return undefined;
+      this.blobs.claims.growIfNeeded();
+      return { kind: 'store', levels: this.blobs.claims.shared.levels };
+    });
+    if (result.kind === 'cut') return undefined;
     await this.settle(result.packs);
     return result;
   }

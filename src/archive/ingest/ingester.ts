@@ -30,11 +30,11 @@ import {
   type FlushTask,
   type IngestResult,
   type IngestTask,
-  type RangeResult,
-  type RangeTask,
   ReadStatus,
   STAT_FIELDS,
   Stat,
+  type StoreResult,
+  type StoreTask,
 } from './messages.js';
 import { type FinishedPack, type FramePayload, type PackOrigin, PackWriter } from './pack-writer.js';
 
@@ -89,6 +89,10 @@ export class Ingester {
   private failure: unknown;
   private bytesRead = 0;
   private bytesNew = 0;
+  /** What was cut last and is not stored yet; its bytes lie one after the other at the beginning of the chunker's memory. */
+  private stretch: { pieces: readonly number[]; chunkClass: ChunkClass } | undefined;
+  /** Whether what was read last ends there. */
+  private atEnd = false;
   // Ids and chunk sizes of the file being read.
   private ids: Uint8Array = new Uint8Array(1024 * ID_LENGTH);
   private sizes: number[] = [];
@@ -116,8 +120,8 @@ export class Ingester {
         return this.files(task);
       case 'cut':
         return this.cut(task);
-      case 'range':
-        return this.range(task);
+      case 'store':
+        return this.storeStretch(task);
       case 'flush':
         return this.flush(task);
     }
@@ -125,6 +129,7 @@ export class Ingester {
 
   /** Reads some files and stores what is new of them. */
   async files(task: FilesTask): Promise<FilesResult> {
+    this.stretch = undefined;
     this.parts.claims.adopt(task.levels);
     const numbers = task.count * STAT_FIELDS;
     if (this.stats.length < numbers) this.stats = new Float64Array(numbers);
@@ -159,17 +164,21 @@ export class Ingester {
     return result;
   }
 
-  /** Finds the cuts of a stretch of a big file. */
+  /** Reads and cuts the next stretch of a big file, which stays in the chunker's memory until it is stored. */
   async cut(task: CutTask): Promise<CutResult> {
-    const stats = new Float64Array(STAT_FIELDS);
-    stats[Stat.started] = Date.now();
+    this.stretch = undefined;
+    const before = new Float64Array(STAT_FIELDS);
+    before[Stat.started] = Date.now();
+    const after = new Float64Array(STAT_FIELDS);
+    const pieces = new Float64Array(0);
     const result: CutResult = {
       kind: 'cut',
       status: ReadStatus.ok,
-      stats,
+      before,
+      after,
       xattrs: [],
       chunkClass: 0,
-      pieces: new Float64Array(0),
+      pieces,
       end: false,
     };
     let fd: number;
@@ -183,58 +192,71 @@ export class Ingester {
       if (!this.stat.isFile) return { ...result, status: ReadStatus.retyped };
       if (this.stat.size > Number.MAX_SAFE_INTEGER)
         return { ...result, status: ReadStatus.unreadable, error: TOO_LARGE };
-      fillStats(stats, 0, this.stat);
+      fillStats(before, 0, this.stat);
       result.xattrs = task.offset === 0 ? readXattrs(fd) : [];
-      // Ranges count as read when they are stored.
-      const counted = this.bytesRead;
-      if (task.length > 0) this.cutStretch(fd, task, result);
-      this.bytesRead = counted;
+      this.cutStretch(fd, task, result);
+      statFd(fd, this.statAfter);
+      fillStats(after, 0, this.statAfter);
     } catch (error) {
       if (!(error as NodeJS.ErrnoException).code) throw error;
-      return { ...result, status: ReadStatus.unreadable, error: (error as Error).message };
+      return { ...result, pieces, status: ReadStatus.unreadable, error: (error as Error).message };
     } finally {
       closeFd(fd);
     }
     return result;
   }
 
-  private cutStretch(fd: number, task: CutTask, result: CutResult): void {
+  private cutStretch(fd: number, { offset, chunkClass: hint }: CutTask, result: CutResult): void {
+    const { chunker } = this;
+    const { buffer } = chunker;
+    const { size } = this.stat;
     const pieces: number[] = [];
-    const size = this.stat.size;
-    let chunkClass = task.chunkClass;
-    let end = task.offset;
-    for (const { from, to, isHole } of extents(fd, this.stat, task.offset)) {
+    let position = offset;
+    let chunkClass = hint;
+    let start = 0;
+    for (const { from, to, isHole } of extents(fd, this.stat, offset)) {
       if (isHole) {
         pieces.push(from - to);
-        end = to;
+        position = to;
         continue;
       }
-      const stopAt = to === size ? Number.POSITIVE_INFINITY : to;
-      const limit = task.offset + task.length;
-      chunkClass = this.forEachChunk(fd, from, stopAt, chunkClass, (start, cut) => {
+      if (start === buffer.length) break;
+      const end = this.fill(fd, start, buffer.length, from, to === size ? Number.POSITIVE_INFINITY : to);
+      const eof = this.atEnd;
+      if (chunkClass === CLASS_UNKNOWN) chunkClass = this.sampleClass(buffer, start, end);
+      const params = this.parts.chunkers[chunkClass as ChunkClass];
+      for (const cut of chunker.cutAll(params, { start, end, scanned: 0, eof })) {
         pieces.push(cut - start);
-        end += cut - start;
-        return end < limit;
-      });
-      if (end >= limit) break;
+        position += cut - start;
+        start = cut;
+      }
+      if (!eof) break;
     }
     result.pieces = Float64Array.from(pieces);
-    result.end = end >= size;
+    result.end = position >= size;
     result.chunkClass = chunkClass === 1 ? 1 : 0;
+    this.stretch = { pieces, chunkClass: result.chunkClass };
   }
 
-  /** Stores a stretch of a file whose cuts another worker has found. */
-  async range(task: RangeTask): Promise<RangeResult> {
-    this.parts.claims.adopt(task.levels);
-    const result: RangeResult = { kind: 'range', ids: new Uint8Array(0), bytesRead: 0, bytesNew: 0, packs: [] };
+  /** Stores the stretch that was cut last. */
+  private async storeStretch({ levels }: StoreTask): Promise<StoreResult> {
+    const { stretch } = this;
+    if (stretch === undefined) throw new Error('there is no stretch to be stored');
+    this.stretch = undefined;
+    this.parts.claims.adopt(levels);
     this.beginContent();
-    try {
-      this.readRange(task);
-    } catch (error) {
-      this.throwFailure();
-      result.error = (error as Error).message;
+    let at = 0;
+    for (const piece of stretch.pieces) {
+      if (piece < 0) this.addHole(-piece);
+      else {
+        this.addChunk(this.chunker.buffer, at, at + piece, stretch.chunkClass);
+        at += piece;
+      }
     }
-    result.ids = this.ids.slice(0, this.sizes.length * ID_LENGTH);
+    // What was read beyond the last cut will be read again, and does not count.
+    this.bytesRead += at;
+    const ids = this.ids.slice(0, this.sizes.length * ID_LENGTH);
+    const result: StoreResult = { kind: 'store', ids, bytesRead: 0, bytesNew: 0, packs: [] };
     await this.settle(result);
     return result;
   }
@@ -341,57 +363,39 @@ export class Ingester {
       }
       // What grows while it is read is read to its end all the same.
       const stopAt = to === stat.size ? Number.POSITIVE_INFINITY : to;
-      chunkClass = this.forEachChunk(fd, from, stopAt, chunkClass, this.storeChunk);
+      chunkClass = this.readChunks(fd, from, stopAt, chunkClass);
     }
     return chunkClass === 1 ? 1 : 0;
   }
 
-  private readonly storeChunk = (start: number, end: number, chunkClass: ChunkClass): true => {
-    this.addChunk(this.chunker.buffer, start, end, chunkClass);
-    return true;
-  };
-
   /**
-   * Reads [from, to) of a file, or to its end, and cuts it.
-   * @param take gets each chunk as a stretch of the chunker's buffer; false stops
+   * Reads [from, to) of a file, or to its end, cuts it, and stores the chunks.
    * @returns the class, sampled if it was unknown
    */
-  private forEachChunk(
-    fd: number,
-    from: number,
-    to: number,
-    classHint: number,
-    take: (start: number, end: number, chunkClass: ChunkClass) => boolean,
-  ): number {
+  private readChunks(fd: number, from: number, to: number, classHint: number): number {
     const { chunker } = this;
     const buffer = chunker.buffer;
     let start = 0;
     let end = 0;
     let scanned = 0;
     let position = from;
-    let eof = false;
     let chunkClass = classHint;
-    while (!eof) {
-      const room = chunkClass === 1 ? buffer.length : this.smallRead;
-      while (!eof && end < room) {
-        const want = Math.min(room - end, to - position);
-        const got = want === 0 ? 0 : readSync(fd, buffer, end, want, position);
-        this.bytesRead += got;
-        end += got;
-        position += got;
-        // A short read at the size that was seen is the end; a file that grows meanwhile is noticed by its times.
-        eof = got === 0 || position >= to || (got < want && position >= this.stat.size);
-      }
+    for (let eof = false; !eof; ) {
+      const filled = this.fill(fd, end, chunkClass === 1 ? buffer.length : this.smallRead, position, to);
+      this.bytesRead += filled - end;
+      position += filled - end;
+      end = filled;
+      eof = this.atEnd;
       if (chunkClass === CLASS_UNKNOWN) chunkClass = this.sampleClass(buffer, start, end);
       const known = chunkClass as ChunkClass;
       const params = this.parts.chunkers[known];
       if (eof && end - start <= params.min) {
         // One chunk, or nothing: most files are small.
-        if (end > start) take(start, end, known);
+        if (end > start) this.addChunk(buffer, start, end, known);
         return chunkClass;
       }
       for (const cut of chunker.cutAll(params, { start, end, scanned, eof })) {
-        if (!take(start, cut, known)) return chunkClass;
+        this.addChunk(buffer, start, cut, known);
         start = cut;
       }
       buffer.copyWithin(0, start, end);
@@ -402,25 +406,23 @@ export class Ingester {
     return chunkClass;
   }
 
-  private readRange(task: RangeTask): void {
-    const fd = openFile(task.path);
-    try {
-      const buffer = this.chunker.buffer;
-      let position = task.offset;
-      for (const length of task.lengths) {
-        let got = 0;
-        while (got < length) {
-          const n = readSync(fd, buffer, got, length - got, position + got);
-          if (n === 0) throw new Error('the file became shorter while it was read');
-          got += n;
-        }
-        this.bytesRead += length;
-        this.addChunk(buffer, 0, length, task.chunkClass);
-        position += length;
-      }
-    } finally {
-      closeFd(fd);
+  /**
+   * Reads from a place in a file into the chunker's memory, from `at` on, until `room` of it is full or `to` is reached, or
+   * the file's end. Returns where in the memory the bytes end; `atEnd` says whether no more are to come.
+   */
+  private fill(fd: number, at: number, room: number, position: number, to: number): number {
+    const { buffer } = this.chunker;
+    let end = at;
+    this.atEnd = false;
+    while (!this.atEnd && end < room) {
+      const from = position + end - at;
+      const want = Math.min(room - end, to - from);
+      const got = want === 0 ? 0 : readSync(fd, buffer, end, want, from);
+      end += got;
+      // A short read at the size that was seen is the end; a file that grows meanwhile is noticed by its times.
+      this.atEnd = got === 0 || from + got >= to || (got < want && from + got >= this.stat.size);
     }
+    return end;
   }
 
   /** Class 1 (large chunks) for what does not compress, judged by samples of what has been read. */
@@ -486,7 +488,7 @@ export class Ingester {
     this.finishing.add(done);
   }
 
-  private async settle(result: FilesResult | RangeResult): Promise<void> {
+  private async settle(result: FilesResult | StoreResult): Promise<void> {
     // One pack may be on its way to the disk while the next is filled; more would only pile up.
     while (this.finishing.size > 1) await Promise.race(this.finishing);
     this.throwFailure();

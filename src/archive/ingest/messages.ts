@@ -50,16 +50,15 @@ export interface FilesTask {
 }
 
 /**
- * A stretch of a big file to be cut, not stored: other workers store what it finds. Cuts depend on what lies behind the
- * chunk's beginning only, so a stretch that begins at a cut is cut as if the file were cut whole.
+ * The next stretch of a big file to be read and cut. What was read stays with the worker, whose next task must be to store
+ * it; meanwhile another one cuts on. Cuts depend on what lies behind the chunk's beginning only, so a stretch that begins
+ * at a cut is cut as if the file were cut whole.
  */
 export interface CutTask {
   kind: 'cut';
   path: ByteString;
   /** Where a chunk (or hole) begins. */
   offset: number;
-  /** Cut about so many bytes. */
-  length: number;
   /** 0, 1 or CLASS_UNKNOWN. */
   chunkClass: number;
 }
@@ -69,8 +68,9 @@ export interface CutResult {
   kind: 'cut';
   status: ReadStatus;
   error?: string;
-  /** STAT_FIELDS numbers of the file as it is now. */
-  stats: Float64Array;
+  /** STAT_FIELDS numbers of the file as it was before the stretch was read, and after that. */
+  before: Float64Array;
+  after: Float64Array;
   xattrs: [ByteString, Uint8Array][];
   chunkClass: 0 | 1;
   /** Lengths of chunks, and negative ones of holes, from `offset` on. */
@@ -79,13 +79,9 @@ export interface CutResult {
   end: boolean;
 }
 
-/** A stretch of a big file whose cuts are known. */
-export interface RangeTask {
-  kind: 'range';
-  path: ByteString;
-  offset: number;
-  lengths: Uint32Array;
-  chunkClass: 0 | 1;
+/** The stretch that this worker has just cut is to be stored. */
+export interface StoreTask {
+  kind: 'store';
   levels: SharedArrayBuffer[];
 }
 
@@ -96,7 +92,7 @@ export interface FlushTask {
   isOnly: boolean;
 }
 
-export type IngestTask = FilesTask | CutTask | RangeTask | FlushTask;
+export type IngestTask = FilesTask | CutTask | StoreTask | FlushTask;
 
 /** Numbers per file in FilesResult.stats. */
 export const STAT_FIELDS = 14;
@@ -135,14 +131,13 @@ export interface FilesResult {
   packs: FinishedPack[];
 }
 
-export interface RangeResult {
-  kind: 'range';
+export interface StoreResult {
+  kind: 'store';
+  /** Of chunks and holes, one per piece. */
   ids: Uint8Array;
   bytesRead: number;
   bytesNew: number;
   packs: FinishedPack[];
-  /** Set when the file could not be read there any more. */
-  error?: string;
 }
 
 export interface FlushResult {
@@ -152,4 +147,4 @@ export interface FlushResult {
   frames: FramePayload[];
 }
 
-export type IngestResult = FilesResult | CutResult | RangeResult | FlushResult;
+export type IngestResult = FilesResult | CutResult | StoreResult | FlushResult;

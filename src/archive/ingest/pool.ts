@@ -13,8 +13,8 @@ import type {
   IngestResult,
   IngestSetup,
   IngestTask,
-  RangeResult,
-  RangeTask,
+  StoreResult,
+  StoreTask,
 } from './messages.js';
 import { Throttle } from './throttle.js';
 
@@ -45,6 +45,8 @@ interface Job {
   /** Bytes to be read for it, about. */
   bytes: number;
   transfer?: ArrayBuffer[];
+  /** What the same worker is to do next, before anything else; the job's result is of that then. */
+  next?: (result: IngestResult) => IngestTask | undefined;
   resolve: (result: IngestResult) => void;
   reject: (error: unknown) => void;
 }
@@ -108,16 +110,14 @@ export class IngestPool {
     return this.queue({ task, bytes, transfer: [task.paths.buffer as ArrayBuffer] }) as Promise<FilesResult>;
   }
 
-  /** Has a stretch of a big file cut, before all that waits: what follows from it keeps the other workers busy. */
-  cut(task: CutTask): Promise<CutResult> {
+  /**
+   * Has a stretch of a big file cut, before all that waits, and stored by the same worker.
+   * @param store is told the cuts, from which the next stretch can begin, and says how they are to be stored, if at all
+   */
+  stretch(task: CutTask, store: (cut: CutResult) => StoreTask | undefined): Promise<StoreResult | CutResult> {
     this.startAll();
-    return this.queue({ task, bytes: task.length }) as Promise<CutResult>;
-  }
-
-  /** Has a stretch of a big file stored. */
-  range(task: RangeTask): Promise<RangeResult> {
-    const bytes = task.lengths.reduce((sum, length) => sum + length, 0);
-    return this.queue({ task, bytes }) as Promise<RangeResult>;
+    const next = (cut: IngestResult): StoreTask | undefined => store(cut as CutResult);
+    return this.queue({ task, bytes: 0, next }) as Promise<StoreResult | CutResult>;
   }
 
   /** Has every worker store what it holds. No other task may be under way. */
@@ -170,18 +170,22 @@ export class IngestPool {
     this.handOut();
   }
 
-  private async give(worker: Worker, { task, transfer, resolve, reject }: Job): Promise<void> {
-    worker.tasks += 1;
+  private async give(worker: Worker, { task, transfer, next, resolve, reject }: Job): Promise<void> {
+    // Nothing else may come between a task and its next.
+    const places = next === undefined ? 1 : this.atOnce;
+    worker.tasks += places;
     try {
       await this.reading.pause(this.signal);
       await this.writing.pause(this.signal);
-      const result = (await worker.thread.run(task, transfer)) as IngestResult;
+      let result = (await worker.thread.run(task, transfer)) as IngestResult;
+      const more = next?.(result);
+      if (more !== undefined) result = (await worker.thread.run(more)) as IngestResult;
       this.count(result);
       resolve(result);
     } catch (error) {
       reject(error);
     }
-    worker.tasks -= 1;
+    worker.tasks -= places;
     this.handOut();
   }
 

@@ -213,7 +213,9 @@ export class Extractor {
     if (direct !== work.last) work.last?.writer.flush();
     if (direct === undefined) {
       const { seams } = work.result;
-      direct = { writer: new DirectWriter(fd, (offset, bytes) => seams.push([unit, offset, bytes.slice()])), unit };
+      const leave = (offset: number, bytes: Uint8Array): void => void seams.push([unit, offset, bytes.slice()]);
+      // The file is new and has its place on the disk, which reads as zeros.
+      direct = { writer: new DirectWriter(fd, leave, { skipsZeros: true }), unit };
       work.direct.set(fd, direct);
     }
     direct.unit = unit;

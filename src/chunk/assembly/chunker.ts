@@ -22,11 +22,18 @@ function gear(p: usize): u64 {
 function find(first: usize, last: usize, bits: u32): usize {
   if (first >= last) return 0;
   const mask: u64 = ~(<u64>0) << (64 - bits);
+  // The hash of nothing but zeros, which one more zero leaves as it is.
+  const ofZeros: u64 = 0 - load<u64>(0);
+  const zerosAreNoCut = (ofZeros & mask) != 0;
   let h: u64 = 0;
   let p = first - WINDOW;
   while (p < first - 1) h = (h << 1) + gear(p++);
   const end = last - 1;
   while (p + 8 <= end) {
+    if (h == ofZeros && zerosAreNoCut) {
+      while (p + 8 <= end && !load<u64>(p)) p += 8;
+      if (p + 8 > end) break;
+    }
     h = (h << 1) + gear(p);
     if (!(h & mask)) return p + 1;
     h = (h << 1) + gear(p + 1);

@@ -12,6 +12,7 @@ import {
   type IngestTask,
   STAT_FIELDS,
   Stat,
+  type StoreTask,
 } from '../../../src/archive/ingest/messages.js';
 import { newRunId } from '../../../src/archive/ingest/pack-writer.js';
 import { IngestPool } from '../../../src/archive/ingest/pool.js';
@@ -215,10 +216,30 @@ describe('a thread has', () => {
     expect(await given(() => pool.files(files('one'), 3), { limitRead: 1024 * MIB })).toEqual([1, 1]);
   });
 
-  it('one stretch of a big file, which the other may do as soon', async () => {
+  it('one stretch of a big file, and nothing that could come between cutting and storing it', async () => {
     const { levels } = parts.claims.shared;
-    const lengths = Uint32Array.of(3);
-    const range = { kind: 'range', path: fromDisplay('/x'), offset: 0, lengths, chunkClass: 0, levels } as const;
-    expect(await given(() => pool.range(range))).toEqual([1, 1]);
+    start(true);
+    pool.startAll();
+    const cut = { kind: 'cut', path: fromDisplay('/x'), offset: 0, chunkClass: 0 } as const;
+    const work: Promise<unknown>[] = [];
+    const store = (): StoreTask => {
+      // What is queued just now must wait.
+      work.push(pool.files(files('one'), 3));
+      return { kind: 'store', levels };
+    };
+    work.push(...Array.from({ length: 3 }, () => pool.stretch(cut, store)));
+    work.push(...Array.from({ length: 3 }, () => pool.files(files('one'), 3)));
+    await Promise.all(work);
+    while (work.length > 0) await work.pop();
+    const kinds = threads.map((tasks) => tasks.map(({ kind }) => kind));
+    expect(kinds.flat().sort()).toEqual([
+      ...Array(3).fill('cut'),
+      ...Array(6).fill('files'),
+      ...Array(3).fill('store'),
+    ]);
+    for (const tasks of kinds)
+      tasks.forEach((kind, i) => {
+        expect(tasks[i + 1] === 'store').toBe(kind === 'cut');
+      });
   });
 });
