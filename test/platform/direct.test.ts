@@ -85,6 +85,58 @@ describe('DirectWriter', () => {
     );
   });
 
+  it('leaves zeros out where the file has them, and nothing else', async () => {
+    const stretch = fc.record({
+      gap: fc.nat(9000),
+      pieces: fc.array(fc.record({ zeros: fc.nat(300_000), noise: fc.nat(100_000) }), { maxLength: 4 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(stretch, { maxLength: 5 }), async (stretches) => {
+        const { file, fd } = newFile();
+        if (canWriteDirectly(fd)) setDirect(fd, true);
+        const parts: Buffer[] = [];
+        let size = 0;
+        const leave = (offset: number, bytes: Uint8Array): void => void left.push([offset, bytes.slice()]);
+        const left: [offset: number, bytes: Uint8Array][] = [];
+        const writer = new DirectWriter(fd, leave, { skipsZeros: true });
+        for (const [i, { gap, pieces }] of stretches.entries()) {
+          const bytes = Buffer.concat(
+            pieces.flatMap(({ zeros, noise }) => [Buffer.alloc(zeros), bytesOf(noise, i + 1)]),
+          );
+          parts.push(Buffer.alloc(gap), bytes);
+          writer.write(bytes, size + gap);
+          size += gap + bytes.length;
+        }
+        await writer.settle();
+        setDirect(fd, false);
+        for (const [offset, bytes] of left) fs.writeSync(fd, bytes, 0, bytes.length, offset);
+        fs.ftruncateSync(fd, size);
+        fs.closeSync(fd);
+        expect(fs.readFileSync(file).equals(Buffer.concat(parts))).toBe(true);
+        fs.rmSync(file);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('does not write long runs of zeros when it is told so', async () => {
+    const written = async (skipsZeros: boolean): Promise<Buffer> => {
+      const { file, fd } = newFile();
+      fs.writeSync(fd, Buffer.alloc(1_000_000, 0xff));
+      if (canWriteDirectly(fd)) setDirect(fd, true);
+      const writer = new DirectWriter(fd, () => undefined, { skipsZeros });
+      writer.write(Buffer.alloc(163 * BLOCK), 2 * BLOCK);
+      await writer.settle();
+      fs.closeSync(fd);
+      return fs.readFileSync(file).subarray(0, 165 * BLOCK);
+    };
+    const firstZero = 2 * BLOCK;
+    const cells = [16 * BLOCK, 160 * BLOCK];
+    const all = Buffer.alloc(165 * BLOCK).fill(0xff, 0, firstZero);
+    expect((await written(false)).equals(all)).toBe(true);
+    expect((await written(true)).equals(Buffer.from(all).fill(0xff, ...cells))).toBe(true);
+  });
+
   it.each([0, 1, BLOCK - 1, BLOCK, 512 * 1024, 512 * 1024 + 1, 1_500_000])(
     'a whole file of %i bytes',
     async (length) => {

@@ -4,6 +4,9 @@ import { type CutResult, ReadStatus, Stat } from '../ingest/messages.js';
 import { FileRead } from './file-read.js';
 import type { Ingest } from './ingest.js';
 
+/** Who reads and stores. */
+type Storing = Pick<Ingest, 'stretch' | 'put'>;
+
 /** What reading a big file gave, and what it cost. */
 export interface BigFileRead {
   read: FileRead;
@@ -21,14 +24,14 @@ interface Stretch {
  * Has a big file read by all workers in turns: while one stores the stretch that it has cut, the next cuts on. The cuts are
  * those of a file read from end to end by one.
  */
-export async function readBigFile(ingest: Ingest, path: ByteString, classHint: number): Promise<BigFileRead> {
+export async function readBigFile(ingest: Storing, path: ByteString, classHint: number): Promise<BigFileRead> {
   const reader = new BigFileReader(ingest, path, classHint);
   await reader.run();
   return reader.result();
 }
 
 class BigFileReader {
-  private readonly ingest: Ingest;
+  private readonly ingest: Storing;
   private readonly path: ByteString;
   private readonly stretches: Stretch[] = [];
   private readonly storing: Promise<void>[] = [];
@@ -39,7 +42,7 @@ class BigFileReader {
   private bytesRead = 0;
   private bytesNew = 0;
 
-  constructor(ingest: Ingest, path: ByteString, classHint: number) {
+  constructor(ingest: Storing, path: ByteString, classHint: number) {
     this.ingest = ingest;
     this.path = path;
     this.chunkClass = classHint;

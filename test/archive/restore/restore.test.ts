@@ -126,6 +126,19 @@ describe('a whole tree', () => {
     expect(fs.statSync(at('nothing'))).toMatchObject({ size: hole, blocks: 0 });
   });
 
+  it('zeros that are no holes have their place on the disk, too', async () => {
+    const content = Buffer.concat([
+      noise(5_000_000, 1),
+      Buffer.alloc(30_000_000),
+      noise(100_000, 2),
+      Buffer.alloc(70_000),
+    ]);
+    lab.file('/image', content);
+    expect((await lab.restore()).errors).toEqual([]);
+    expect(fs.readFileSync(at('image')).equals(content)).toBe(true);
+    expect(fs.statSync(at('image')).blocks * 512).toBeGreaterThanOrEqual(content.length);
+  });
+
   it('restores big files with long chunk lists across windows', async () => {
     lab.chunk = 8192;
     const one = noise(20_000_000, 3);
