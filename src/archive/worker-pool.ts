@@ -1,6 +1,6 @@
 import type * as piscinaPackage from 'piscina';
 import { lazily } from '../lazily.js';
-import { giveBuffersBack, keepHeapSmallOf, SMALL_HEAP } from '../platform/index.js';
+import { giveBuffersBack, SMALL_HEAP, startThreadsOf } from '../platform/index.js';
 import { carriedError } from './worker-errors.js';
 import { workerFile } from './worker-file.js';
 
@@ -39,17 +39,21 @@ export function startThreads(name: string, options: ThreadPoolOptions): ThreadPo
   const { threads, atOnce, heapMb } = options;
   giveBuffersBack();
   const { Piscina } = piscinaModule();
-  const piscina = new Piscina({
+  const settings = {
     filename: workerFile(name),
     minThreads: threads,
     maxThreads: threads,
     // Threads wait for messages, not in Atomics.wait: there they could not finish what they have under way.
-    atomics: 'disabled',
+    atomics: 'disabled' as const,
     // Files are opened through libc and handed from thread to thread, which Node's bookkeeping does not see.
     trackUnmanagedFds: false,
     ...(atOnce !== undefined && { concurrentTasksPerWorker: atOnce }),
     resourceLimits: { ...SMALL_HEAP, ...(heapMb !== undefined && { maxOldGenerationSizeMb: heapMb }) },
-  });
+  };
+  const { made: piscina, loaded } = startThreadsOf(
+    () => new Piscina(settings),
+    (pool) => pool.threads,
+  );
   // What a thread says that no task waits for: the answers that come while the threads are ended. Else it is a failure
   // of the pool, which without a listener would end the process.
   let closing = false;
@@ -57,7 +61,6 @@ export function startThreads(name: string, options: ThreadPoolOptions): ThreadPo
   piscina.on('error', (error) => {
     if (!closing) failure ??= error;
   });
-  const loaded = Promise.all(piscina.threads.map(keepHeapSmallOf));
   let ended: Promise<void> | undefined;
   const end = async (): Promise<void> => {
     closing = true;

@@ -4,42 +4,69 @@ import type { Worker } from 'node:worker_threads';
 /** What each further thread is limited to: semi-spaces of 1 MiB, three of which make a young generation. */
 export const SMALL_HEAP = { maxYoungGenerationSizeMb: 3 } as const;
 
-/** Threads that have not loaded their code yet. */
+/**
+ * What is set for all heaps, and what V8 has by default.
+ *
+ * The young generations stay at their first size, 1 MiB, where they would grow to 48 MB in each thread: runs here make much
+ * garbage and keep little of it. What outlives such a young generation is often garbage soon after: all is collected when a
+ * heap has grown by so many percent, but not before it is worth it, so that a short run does without. And most runs are too
+ * short for it to pay that what is merely warm is optimised, or that it is done as well as can be.
+ */
+const FLAGS: readonly { set: string; unset: string }[] = [
+  { set: '--semi-space-growth-factor=1', unset: '--semi-space-growth-factor=2' },
+  { set: '--heap-growing-percent=30', unset: '--heap-growing-percent=0' },
+  { set: '--initial-old-space-size=16', unset: '--initial-old-space-size=0' },
+  { set: '--interrupt-budget=200000', unset: '--interrupt-budget=67584' },
+  { set: '--max-inlined-bytecode-size-cumulative=300', unset: '--max-inlined-bytecode-size-cumulative=920' },
+  { set: '--turbo-force-mid-tier-regalloc', unset: '--no-turbo-force-mid-tier-regalloc' },
+];
+
+/** Groups of threads of which one has not loaded its code yet. */
 let loading = 0;
-/** By how much a young generation that is too small grows. */
-let growth = 1;
+let areSet = false;
+/** Whether young generations may grow after all. */
+let growing = false;
 
 /**
- * To be told of each thread that is made, and which says something when it has loaded its code: V8 sets the growth of all
- * heaps back to its default whenever it makes one.
- * @returns resolves when the thread has loaded its code, or has ended
+ * Makes threads, each of which says something when it has loaded its code. Until then no flags are set: V8 takes no code,
+ * not even Node's own, that was compiled earlier under other flags; and it sets some back whenever it makes a heap.
+ * @returns what was made; and what resolves when all have loaded their code, or have ended
  */
-export async function keepHeapSmallOf(thread: Worker): Promise<void> {
+export function startThreadsOf<T>(
+  make: () => T,
+  threadsOf: (made: T) => readonly Worker[],
+): { made: T; loaded: Promise<void> } {
   loading += 1;
-  await new Promise<unknown>((resolve) => {
+  if (areSet) for (const { unset } of FLAGS) v8.setFlagsFromString(unset);
+  areSet = false;
+  let made: T;
+  try {
+    made = make();
+  } catch (error) {
+    loading -= 1;
+    keepHeapsSmall();
+    throw error;
+  }
+  const loaded = Promise.all(threadsOf(made).map(hasLoaded)).then(() => {
+    loading -= 1;
+    keepHeapsSmall();
+  });
+  return { made, loaded };
+}
+
+function hasLoaded(thread: Worker): Promise<unknown> {
+  return new Promise<unknown>((resolve) => {
     thread.once('message', resolve);
     thread.once('exit', resolve);
   });
-  loading -= 1;
-  keepHeapsSmall();
 }
 
-/**
- * Keeps the young generations of V8's heaps at their first size, 1 MiB, where they would grow to 48 MB in each thread:
- * runs here make much garbage and keep little of it. To be called when the program's code is loaded: V8 takes no code,
- * not even Node's own, that was compiled earlier under other flags. So nothing is done while threads load theirs.
- */
+/** Keeps heaps small, from when the program's code and that of all threads is loaded. */
 export function keepHeapsSmall(): void {
   if (loading > 0) return;
-  v8.setFlagsFromString(`--semi-space-growth-factor=${growth}`);
-  // What outlives a young generation of this size is often garbage soon after: all is collected when a heap has grown by
-  // this much, but not before it is worth it, so that a short run does without.
-  v8.setFlagsFromString('--heap-growing-percent=30');
-  v8.setFlagsFromString('--initial-old-space-size=16');
-  // Most runs are too short for it to pay that what is merely warm is optimised, or that it is done as well as can be.
-  v8.setFlagsFromString('--interrupt-budget=200000');
-  v8.setFlagsFromString('--max-inlined-bytecode-size-cumulative=300');
-  v8.setFlagsFromString('--turbo-force-mid-tier-regalloc');
+  areSet = true;
+  for (const { set } of FLAGS) v8.setFlagsFromString(set);
+  if (growing) letHeapGrow();
 }
 
 /**
@@ -47,6 +74,6 @@ export function keepHeapsSmall(): void {
  * than that of a backup. A rebuild of a large catalog takes two thirds of the time with it.
  */
 export function letHeapGrow(): void {
-  growth = 2;
-  v8.setFlagsFromString(`--semi-space-growth-factor=${growth}`);
+  growing = true;
+  v8.setFlagsFromString('--semi-space-growth-factor=2');
 }

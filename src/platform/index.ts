@@ -47,7 +47,7 @@ export {
   syncDirectory,
   syncFileSystem,
 } from './file.js';
-export { keepHeapSmallOf, letHeapGrow, SMALL_HEAP } from './heaps.js';
+export { letHeapGrow, SMALL_HEAP, startThreadsOf } from './heaps.js';
 export { type FileLock, type LockMode, lockFd, openLock, unlockFd } from './lock.js';
 export { giveBuffersBack, noteGarbage } from './memory.js';
 export { isPseudo, type Mount, mountOf, mountTable, PSEUDO_FILE_SYSTEMS } from './mounts.js';

@@ -77,7 +77,9 @@ describe('the chunker', () => {
   });
 
   it('cuts runs of zeros as the reference does, whatever their hash', () => {
-    const sparse = fc.array(fc.tuple(fc.nat(400), fc.constantFrom(0, 1, 7, 8, 63, 64, 65, 700, 3000)), { maxLength: 8 });
+    const sparse = fc.array(fc.tuple(fc.nat(400), fc.constantFrom(0, 1, 7, 8, 63, 64, 65, 700, 3000)), {
+      maxLength: 8,
+    });
     fc.assert(
       fc.property(fc.oneof(someGear, zerosGear), smallParams, sparse, fc.nat(100), (key, params, runs, at) => {
         const data = Buffer.concat(

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { keepHeapSmallOf, SMALL_HEAP } from '../../platform/heaps.js';
+import { SMALL_HEAP, startThreadsOf } from '../../platform/heaps.js';
 import { onDismissal } from '../early-threads.js';
 import { workerFile } from '../worker-file.js';
 
@@ -32,7 +32,6 @@ async function dismissEarlyScan(): Promise<void> {
 const ENDED = -1;
 
 function startScan(): Worker {
-  const worker = new Worker(workerFile('scan'), { trackUnmanagedFds: false, resourceLimits: SMALL_HEAP });
-  void keepHeapSmallOf(worker);
-  return worker;
+  const make = (): Worker => new Worker(workerFile('scan'), { trackUnmanagedFds: false, resourceLimits: SMALL_HEAP });
+  return startThreadsOf(make, (worker) => [worker]).made;
 }

@@ -26,11 +26,11 @@ const WAITING_PER_WORKER = 2;
 
 /**
  * What the calling thread does itself, while no other has been started: for so many times what the start of the program
- * took, milliseconds within these limits, and tasks of so many bytes. Most runs of a day have less to read than what
+ * took, milliseconds within these limits, and tasks of so many bytes. Many runs of a day have less to read than what
  * starting a thread costs, and where the program starts slowly, because the machine is slow or busy, threads do too.
  */
-const OWN_STARTS = 2.5;
-const LEAST_OWN = 400;
+const OWN_STARTS = 0.5;
+const LEAST_OWN = 100;
 const MOST_OWN = 1600;
 const OWN_BYTES = 32 * 1024 * 1024;
 
