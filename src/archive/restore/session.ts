@@ -85,7 +85,11 @@ const flush = promisify(fs.fdatasync);
 /** Some consecutive entries. What they need is read sorted by where it lies; what needs them done waits for the end. */
 interface Window {
   units: PlannedUnit[];
+  /** Of whole files. */
   bytes: number;
+  /** How many of the units are pieces of big files, and of how many bytes. */
+  pieces: number;
+  pieceBytes: number;
   pinned: Set<Dir>;
   /** Big files whose last pieces are in this window or before. */
   bigs: BigFile[];
@@ -109,6 +113,14 @@ const LEAST_WINDOW_BYTES = 24 * 1024 * 1024;
 const MOST_WINDOW_BYTES = 48 * 1024 * 1024;
 const FIRST_WINDOW_BYTES = 12 * 1024 * 1024;
 const WINDOW_ENTRIES = 8192;
+
+/**
+ * Of pieces of big files a window may have more, and the next four times as much: within a window frames are opened in their
+ * order, each once or twice, however often what is in it recurs in the files. But what pieces share of blocks waits in memory
+ * until the others are there, so there are not too many.
+ */
+const MOST_PIECE_BYTES = 1024 * 1024 * 1024;
+const WINDOW_PIECES = 4096;
 
 /** So many windows are worked on while the next is planned. */
 const WINDOWS = 2;
@@ -135,6 +147,7 @@ export class RestoreSession {
   private window: Window = newWindow();
   private readonly mostWindowBytes: number;
   private windowBytes = FIRST_WINDOW_BYTES;
+  private pieceBytes = FIRST_WINDOW_BYTES;
   private inFlight = 0;
   private tail: Promise<void> = Promise.resolve();
   private failure: unknown;
@@ -372,6 +385,7 @@ export class RestoreSession {
       if (parts.length === 0) return;
       const window = only ?? this.window;
       window.units.push({ kind: 'pieces', file, parts });
+      window.pieces++;
       parts = [];
     };
     let previous: Place | undefined;
@@ -399,7 +413,7 @@ export class RestoreSession {
         const window = only ?? this.window;
         noteStretch(window, file, offset, offset + length);
         offset += length;
-        window.bytes += length;
+        window.pieceBytes += length;
         if (only === undefined && this.isFull()) {
           emit();
           await this.flushIfFull();
@@ -464,6 +478,8 @@ export class RestoreSession {
     const { window } = this;
     return (
       window.bytes >= this.windowBytes ||
+      window.pieceBytes >= this.pieceBytes ||
+      window.pieces >= WINDOW_PIECES ||
       window.units.length + window.links.length + window.closed.length >= WINDOW_ENTRIES ||
       window.pinned.size >= this.mostDirs ||
       window.openBigs >= this.mostBigs
@@ -484,6 +500,7 @@ export class RestoreSession {
     const { window } = this;
     this.window = newWindow();
     this.windowBytes = Math.min(this.mostWindowBytes, this.windowBytes * 2);
+    this.pieceBytes = Math.min(MOST_PIECE_BYTES, this.pieceBytes * 4);
     this.inFlight++;
     const tasks = this.runUnits(window.units, window);
     window.units = [];
@@ -812,6 +829,8 @@ function newWindow(): Window {
   return {
     units: [],
     bytes: 0,
+    pieces: 0,
+    pieceBytes: 0,
     pinned: new Set(),
     bigs: [],
     openBigs: 0,
