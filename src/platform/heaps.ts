@@ -5,7 +5,8 @@ import type { Worker } from 'node:worker_threads';
 export const SMALL_HEAP = { maxYoungGenerationSizeMb: 3 } as const;
 
 /**
- * What is set for all heaps, and what V8 has by default.
+ * What is set for all heaps, and what V8 has by default in Node.js 20 (where it is otherwise, threads that start late
+ * compile their code anew).
  *
  * The young generations stay at their first size, 1 MiB, where they would grow to 48 MB in each thread: runs here make much
  * garbage and keep little of it. What outlives such a young generation is often garbage soon after: all is collected when a
