@@ -29,8 +29,8 @@ const WAITING_PER_WORKER = 2;
  * took, milliseconds within these limits, and tasks of so many bytes. Many runs of a day have less to read than what
  * starting a thread costs, and where the program starts slowly, because the machine is slow or busy, threads do too.
  */
-const OWN_STARTS = 0.5;
-const LEAST_OWN = 100;
+const OWN_STARTS = 1.25;
+const LEAST_OWN = 250;
 const MOST_OWN = 1600;
 const OWN_BYTES = 32 * 1024 * 1024;
 

@@ -115,9 +115,9 @@ const FIRST_WINDOW_BYTES = 12 * 1024 * 1024;
 const WINDOW_ENTRIES = 8192;
 
 /**
- * Of pieces of big files a window may have more, and the next four times as much: within a window frames are opened in their
- * order, each once or twice, however often what is in it recurs in the files. But what pieces share of blocks waits in memory
- * until the others are there, so there are not too many.
+ * Of pieces of big files alone a window may have more, and the next four times as much: within a window frames are opened in
+ * their order, each once or twice, however often what is in it recurs in the files. But what pieces share of blocks waits in
+ * memory until the others are there, so there are not too many.
  */
 const MOST_PIECE_BYTES = 1024 * 1024 * 1024;
 const WINDOW_PIECES = 4096;
@@ -476,9 +476,9 @@ export class RestoreSession {
 
   private isFull(): boolean {
     const { window } = this;
+    const most = window.bytes > 0 ? this.windowBytes : this.pieceBytes;
     return (
-      window.bytes >= this.windowBytes ||
-      window.pieceBytes >= this.pieceBytes ||
+      window.bytes + window.pieceBytes >= most ||
       window.pieces >= WINDOW_PIECES ||
       window.units.length + window.links.length + window.closed.length >= WINDOW_ENTRIES ||
       window.pinned.size >= this.mostDirs ||

@@ -155,7 +155,7 @@ describe('threads are started', () => {
   }
 
   it('later where the program took long to start', async () => {
-    start(false, { startTook: 1000 });
+    start(false, { startTook: 400 });
     await doTasks('one', 'two', 'three', 'four', 'five');
     expect(threads.map((tasks) => tasks.length)).toEqual([3]);
   });
