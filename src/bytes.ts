@@ -25,6 +25,12 @@ export function fromDisplay(text: string): ByteString {
   return isAscii(text) ? text : Buffer.from(text, 'utf8').latin1Slice();
 }
 
+/** Whether there is nothing but zeros. */
+export function areZeros(bytes: Uint8Array): boolean {
+  // Each byte is the one before it, so that this is a memcmp.
+  return bytes.length === 0 || (bytes[0] === 0 && Buffer.compare(bytes.subarray(1), bytes.subarray(0, -1)) === 0);
+}
+
 /** Whether decoding as UTF-8 and encoding again gives the same bytes. */
 export function isUtf8(text: ByteString): boolean {
   return isAscii(text) || fromDisplay(toDisplay(text)) === text;

@@ -39,19 +39,19 @@ export function startThreads(name: string, options: ThreadPoolOptions): ThreadPo
   const { threads, atOnce, heapMb } = options;
   giveBuffersBack();
   const { Piscina } = piscinaModule();
-  const settings = {
-    filename: workerFile(name),
-    minThreads: threads,
-    maxThreads: threads,
-    // Threads wait for messages, not in Atomics.wait: there they could not finish what they have under way.
-    atomics: 'disabled' as const,
-    // Files are opened through libc and handed from thread to thread, which Node's bookkeeping does not see.
-    trackUnmanagedFds: false,
-    ...(atOnce !== undefined && { concurrentTasksPerWorker: atOnce }),
-    resourceLimits: { ...SMALL_HEAP, ...(heapMb !== undefined && { maxOldGenerationSizeMb: heapMb }) },
-  };
   const { made: piscina, loaded } = startThreadsOf(
-    () => new Piscina(settings),
+    () =>
+      new Piscina({
+        filename: workerFile(name),
+        minThreads: threads,
+        maxThreads: threads,
+        // Threads wait for messages, not in Atomics.wait: there they could not finish what they have under way.
+        atomics: 'disabled',
+        // Files are opened through libc and handed from thread to thread, which Node's bookkeeping does not see.
+        trackUnmanagedFds: false,
+        ...(atOnce !== undefined && { concurrentTasksPerWorker: atOnce }),
+        resourceLimits: { ...SMALL_HEAP, ...(heapMb !== undefined && { maxOldGenerationSizeMb: heapMb }) },
+      }),
     (pool) => pool.threads,
   );
   // What a thread says that no task waits for: the answers that come while the threads are ended. Else it is a failure

@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { areZeros } from '../bytes.js';
 import { isLinux } from './constants.js';
 import { failureFd } from './descriptors.js';
 import { errnoOf } from './error.js';
@@ -65,7 +66,6 @@ export function alignedMemory(size: number): Uint8Array<ArrayBuffer> {
 const STAGE = 512 * 1024;
 /** Zeros of a file that has its place already are left out by so many, and at multiples of it. */
 const CELL = 64 * 1024;
-const ZEROS = new Uint8Array(CELL);
 /** So many are on their way to the disk at a time, for each file that is written in stretches, and for one that grows. */
 const UNDER_WAY = 6;
 const UNDER_WAY_AT_END = 3;
@@ -115,7 +115,7 @@ export class DirectWriter {
     }
     let from = 0;
     for (let at = -offset & (CELL - 1); at + CELL <= bytes.length; at += CELL) {
-      if (!isZeroCell(bytes, at)) continue;
+      if (!areZeros(bytes.subarray(at, at + CELL))) continue;
       this.gather(bytes.subarray(from, at), offset + from);
       from = at + CELL;
     }
@@ -261,11 +261,6 @@ export async function writeWholeDirectly(fd: number, bytes: Uint8Array): Promise
   for (const result of results) if (result.status === 'rejected') throw result.reason;
   setDirect(fd, false);
   writeFully(fd, end, whole);
-}
-
-function isZeroCell(bytes: Uint8Array, at: number): boolean {
-  if (bytes[at] !== 0 || bytes[at + CELL / 2] !== 0 || bytes[at + CELL - 1] !== 0) return false;
-  return Buffer.compare(bytes.subarray(at, at + CELL), ZEROS) === 0;
 }
 
 function giveBack(stage: Uint8Array<ArrayBuffer>): void {

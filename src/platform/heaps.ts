@@ -40,19 +40,17 @@ export function startThreadsOf<T>(
   loading += 1;
   if (areSet) for (const { unset } of FLAGS) v8.setFlagsFromString(unset);
   areSet = false;
-  let made: T;
-  try {
-    made = make();
-  } catch (error) {
+  const end = (): void => {
     loading -= 1;
     keepHeapsSmall();
+  };
+  try {
+    const made = make();
+    return { made, loaded: Promise.all(threadsOf(made).map(hasLoaded)).then(end) };
+  } catch (error) {
+    end();
     throw error;
   }
-  const loaded = Promise.all(threadsOf(made).map(hasLoaded)).then(() => {
-    loading -= 1;
-    keepHeapsSmall();
-  });
-  return { made, loaded };
 }
 
 function hasLoaded(thread: Worker): Promise<unknown> {

@@ -14,7 +14,7 @@ export interface BigFileRead {
   bytesNew: number;
 }
 
-/** Lengths of chunks, and negative ones of holes, in file order; their ids come when they have been stored. */
+/** Lengths of chunks, and negative ones of holes, in file order, and their ids. */
 interface Stretch {
   pieces: Float64Array;
   ids: Uint8Array;
@@ -26,15 +26,14 @@ interface Stretch {
  */
 export async function readBigFile(ingest: Storing, path: ByteString, classHint: number): Promise<BigFileRead> {
   const reader = new BigFileReader(ingest, path, classHint);
-  await reader.run();
-  return reader.result();
+  return reader.run();
 }
 
 class BigFileReader {
   private readonly ingest: Storing;
   private readonly path: ByteString;
-  private readonly stretches: Stretch[] = [];
-  private readonly storing: Promise<void>[] = [];
+  /** Those that are being stored, or are. */
+  private readonly storing: Promise<Stretch | undefined>[] = [];
   private chunkClass: number;
   private first: CutResult | undefined;
   private last: CutResult | undefined;
@@ -48,7 +47,7 @@ class BigFileReader {
     this.chunkClass = classHint;
   }
 
-  async run(): Promise<void> {
+  async run(): Promise<BigFileRead> {
     for (let offset = 0, more = true; more; ) {
       const cut = await this.nextCut(offset);
       this.first ??= cut;
@@ -58,11 +57,12 @@ class BigFileReader {
       offset += length;
       more = cut.status === ReadStatus.ok && !cut.end && length > 0 && !this.failed;
     }
-    await Promise.all(this.storing);
+    const stretches = await Promise.all(this.storing);
+    return this.result(stretches.filter((stretch) => stretch !== undefined));
   }
 
-  result(): BigFileRead {
-    const { first, last, stretches } = this;
+  private result(stretches: readonly Stretch[]): BigFileRead {
+    const { first, last } = this;
     if (first === undefined || last === undefined) throw new Error('a big file was not read');
     const sizes = stretches.flatMap(({ pieces }) => Array.from(pieces, Math.abs));
     const { depth, ids } = buildChunkList(Buffer.concat(stretches.map((stretch) => stretch.ids)), sizes, (bytes) =>
@@ -89,22 +89,19 @@ class BigFileReader {
     });
   }
 
-  private async stretch(offset: number, onCut: (cut: CutResult) => void): Promise<void> {
-    const { ingest, path, chunkClass, stretches } = this;
-    const stretch: Stretch = { pieces: NOTHING, ids: new Uint8Array(0) };
-    stretches.push(stretch);
+  private async stretch(offset: number, onCut: (cut: CutResult) => void): Promise<Stretch | undefined> {
+    const { ingest, path, chunkClass } = this;
+    let pieces: Float64Array | undefined;
     const stored = await ingest.stretch({ kind: 'cut', path, offset, chunkClass }, (cut) => {
-      stretch.pieces = cut.pieces;
+      pieces = cut.pieces;
       onCut(cut);
     });
-    if (stored === undefined) return;
-    stretch.ids = stored.ids;
+    if (stored === undefined || pieces === undefined) return undefined;
     this.bytesRead += stored.bytesRead;
     this.bytesNew += stored.bytesNew;
+    return { pieces, ids: stored.ids };
   }
 }
-
-const NOTHING = new Float64Array(0);
 
 function lengthOf(pieces: Float64Array): number {
   return pieces.reduce((sum, piece) => sum + Math.abs(piece), 0);

@@ -19,6 +19,7 @@ import {
   type CutTask,
   type FilesResult,
   type IngestSetup,
+  packPaths,
   type StoreResult,
 } from '../ingest/messages.js';
 import { type FinishedPack, type FramePayload, newRunId, type PackOrigin, PackWriter } from '../ingest/pack-writer.js';
@@ -110,16 +111,7 @@ export class Ingest {
   /** Has files read and stored, which are about so many bytes. */
   async files(files: readonly FileToRead[], bytes: number): Promise<FilesResult> {
     this.blobs.claims.growIfNeeded();
-    const texts = files.map((file) => file.path);
-    let size = 0;
-    for (const path of texts) size += 4 + path.length;
-    const paths = Buffer.from(new ArrayBuffer(size));
-    let at = 0;
-    for (const path of texts) {
-      paths.writeUInt32LE(path.length, at);
-      paths.latin1Write(path, at + 4);
-      at += 4 + path.length;
-    }
+    const paths = packPaths(files.map((file) => file.path));
     const classes = Uint8Array.from(files, (file) => file.chunkClass ?? CLASS_UNKNOWN);
     const { levels } = this.blobs.claims.shared;
     const result = await this.pool.files({ kind: 'files', paths, count: files.length, classes, levels }, bytes);

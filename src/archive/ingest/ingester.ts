@@ -221,7 +221,7 @@ export class Ingester {
         continue;
       }
       if (start === buffer.length) break;
-      const end = this.fill(fd, start, buffer.length, from, to === size ? Number.POSITIVE_INFINITY : to);
+      const end = this.fill(fd, start, buffer.length, from, to);
       const eof = this.atEnd;
       if (chunkClass === CLASS_UNKNOWN) chunkClass = this.sampleClass(buffer, start, end);
       const params = this.parts.chunkers[chunkClass as ChunkClass];
@@ -361,9 +361,7 @@ export class Ingester {
         this.addHole(to - from);
         continue;
       }
-      // What grows while it is read is read to its end all the same.
-      const stopAt = to === stat.size ? Number.POSITIVE_INFINITY : to;
-      chunkClass = this.readChunks(fd, from, stopAt, chunkClass);
+      chunkClass = this.readChunks(fd, from, to, chunkClass);
     }
     return chunkClass === 1 ? 1 : 0;
   }
@@ -542,10 +540,13 @@ interface Extent {
   isHole: boolean;
 }
 
-/** A file's stretches from `offset` on, in order. Holes too small to be worth naming count as the zeros they are. */
+/**
+ * A file's stretches from `offset` on, in order. Holes too small to be worth naming count as the zeros they are. Data at the
+ * end has no end: what grows while it is read is read to its end all the same.
+ */
 function extents(fd: number, stat: StatBuffer, offset: number): Iterable<Extent> {
   const { size } = stat;
-  if (stat.blocks * 512 + SMALLEST_HOLE > size) return [{ from: offset, to: size, isHole: false }];
+  if (stat.blocks * 512 + SMALLEST_HOLE > size) return [{ from: offset, to: Number.POSITIVE_INFINITY, isHole: false }];
   return extentsOfSparse(fd, size, offset);
 }
 
@@ -561,7 +562,7 @@ function* extentsOfSparse(fd: number, size: number, offset: number): Generator<E
     }
     at = data < size ? Math.min(nextHole(fd, data), size) : size;
   }
-  if (from < size || size === 0) yield { from, to: size, isHole: false };
+  if (from < size || size === 0) yield { from, to: Number.POSITIVE_INFINITY, isHole: false };
 }
 
 /** Ids with room for `more` behind the first `count`: the same array, or a larger one with what is in it. */

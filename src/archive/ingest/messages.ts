@@ -49,6 +49,20 @@ export interface FilesTask {
   levels: SharedArrayBuffer[];
 }
 
+/** Paths as a FilesTask has them, in memory that can be handed over. */
+export function packPaths(paths: readonly ByteString[]): Buffer<ArrayBuffer> {
+  let size = 0;
+  for (const path of paths) size += 4 + path.length;
+  const bytes = Buffer.from(new ArrayBuffer(size));
+  let at = 0;
+  for (const path of paths) {
+    bytes.writeUInt32LE(path.length, at);
+    bytes.latin1Write(path, at + 4);
+    at += 4 + path.length;
+  }
+  return bytes;
+}
+
 /**
  * The next stretch of a big file to be read and cut. What was read stays with the worker, whose next task must be to store
  * it; meanwhile another one cuts on. Cuts depend on what lies behind the chunk's beginning only, so a stretch that begins

@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import type { ByteString } from '../../bytes.js';
+import { areZeros, type ByteString } from '../../bytes.js';
 import { type BlobHasher, blobHasher } from '../../crypto/blob-id.js';
 import type { Keyring } from '../../crypto/keyring.js';
 import { ID_LENGTH } from '../../format/entry.js';
@@ -467,7 +467,7 @@ export class Extractor {
       if (length > 0) {
         if (this.readBack.length < length) this.readBack = new Uint8Array(length);
         if (!readFully(fd, this.readBack, length, at)) return false;
-        for (let k = 0; k < length; k++) if (this.readBack[k] !== 0) return false;
+        if (!areZeros(this.readBack.subarray(0, length))) return false;
       }
       if (i < end) at = next + blobs[parts[i * PART_FIELDS + 1] * BLOB_FIELDS + Blob.length];
     }

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { promisify } from 'node:util';
-import { type ByteString, toDisplay } from '../../bytes.js';
+import { areZeros, type ByteString, toDisplay } from '../../bytes.js';
 import type { BlobHasher } from '../../crypto/blob-id.js';
 import { ExitCode, FormatError, UserError } from '../../errors.js';
 import { holeLength } from '../../format/chunk-list.js';
@@ -450,7 +450,7 @@ export class RestoreSession {
           if (buffer.length < want) buffer = new Uint8Array(want);
           if (!readFully(fd, buffer, want, offset + done)) return false;
           if (place === undefined) {
-            if (!isZero(buffer, want)) return false;
+            if (!areZeros(buffer.subarray(0, want))) return false;
           } else {
             this.parts.hash(buffer, 0, want, id, 0);
             if (Buffer.compare(id, ids.subarray(at, at + ID_LENGTH)) !== 0) return false;
@@ -878,11 +878,6 @@ function wrongSize(found: number, size: number): string {
 /** Whether an error is about what was to be read, not about the store as a whole. */
 function isAboutContent(error: unknown): boolean {
   return error instanceof FormatError || (error instanceof StoreError && error.code !== 'gone');
-}
-
-function isZero(bytes: Uint8Array, length: number): boolean {
-  for (let i = 0; i < length; i++) if (bytes[i] !== 0) return false;
-  return true;
 }
 
 function readFully(fd: number, into: Uint8Array, length: number, position: number): boolean {

@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type BigFileRead, readBigFile } from '../../../src/archive/backup/big-file.js';
 import { ClaimTable, createClaims } from '../../../src/archive/ingest/claim-table.js';
-import { Ingester } from '../../../src/archive/ingest/ingester.js';
+import { Ingester, type IngestParts } from '../../../src/archive/ingest/ingester.js';
 import {
   CLASS_UNKNOWN,
   type CutResult,
   type CutTask,
   type IngestSetup,
   type IngestTask,
+  packPaths,
   ReadStatus,
   STAT_FIELDS,
   Stat,
@@ -70,7 +71,7 @@ afterEach(async () => {
 /** A pool with a claim table of its own. */
 function newPool(workers: number): ClaimTable {
   const claims = new ClaimTable(createClaims(0, 1000), () => undefined);
-  const parts = {
+  const parts: IngestParts = {
     store,
     keyring,
     origin: { run: newRunId(), writer: new Uint8Array(32) },
@@ -78,7 +79,7 @@ function newPool(workers: number): ClaimTable {
     chunkers: [
       { min: 16 * 1024, avg: 65536, max: 256 * 1024 },
       { min: 256 * 1024, avg: MIB, max: 4 * MIB },
-    ] as [never, never],
+    ],
     level: 1,
   };
   ingester = () => new Ingester(parts);
@@ -107,10 +108,7 @@ async function readBig(workers: number, classHint = CLASS_UNKNOWN): Promise<BigF
 /** The ids that reading the file whole gives. */
 async function idsOfWhole(classHint: number): Promise<string> {
   const claims = newPool(1);
-  const path = fromDisplay(file);
-  const paths = Buffer.from(new ArrayBuffer(4 + path.length));
-  paths.writeUInt32LE(path.length);
-  paths.write(path, 4, 'latin1');
+  const paths = packPaths([fromDisplay(file)]);
   const classes = Uint8Array.of(classHint);
   const { stats, ids } = await pool.files({ kind: 'files', paths, count: 1, classes, levels: claims.shared.levels }, 1);
   await pool.close();

@@ -10,6 +10,7 @@ import {
   type FlushTask,
   type IngestSetup,
   type IngestTask,
+  packPaths,
   STAT_FIELDS,
   Stat,
   type StoreTask,
@@ -89,14 +90,8 @@ function files(...contents: string[]): FilesTask {
     writeFileSync(path, content);
     return fromDisplay(path);
   });
-  const bytes = Buffer.from(new ArrayBuffer(paths.reduce((sum, path) => sum + 4 + path.length, 0)));
-  let at = 0;
-  for (const path of paths) {
-    at = bytes.writeUInt32LE(path.length, at);
-    at += bytes.write(path, at, 'latin1');
-  }
   const classes = new Uint8Array(paths.length).fill(CLASS_UNKNOWN);
-  return { kind: 'files', paths: bytes, count: paths.length, classes, levels: parts.claims.shared.levels };
+  return { kind: 'files', paths: packPaths(paths), count: paths.length, classes, levels: parts.claims.shared.levels };
 }
 
 const spooled = (): string[] => readdirSync(store.spoolDir());
