@@ -10,6 +10,8 @@ const piscinaModule = lazily<typeof piscinaPackage>('piscina');
 export interface ThreadPool {
   /** How many threads it has. */
   readonly threads: number;
+  /** Resolves when each has loaded its code, or has ended: what is given to one before that waits. */
+  readonly loaded: Promise<void>;
   /** Says what every thread works with, before the first task. */
   setUp(setup: object): void;
   /** Has a thread do a task. Errors meant for users are thrown as they were there. */
@@ -86,5 +88,5 @@ export function startThreads(name: string, options: ThreadPoolOptions): ThreadPo
       throw carriedError(error);
     }
   };
-  return { threads, setUp, run, close };
+  return { threads, loaded, setUp, run, close };
 }

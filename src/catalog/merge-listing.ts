@@ -246,6 +246,8 @@ class OldEntries {
   private readonly order: ReadonlyMap<number, number>;
   /** The next one to load. */
   private upcoming = 0;
+  /** That one, if it has been looked at. */
+  private seen: { row: DroppedRow; segment: Segment } | undefined;
   private loaded: Segment | undefined;
   private loadedId = 0;
   private froms: number[] = [];
@@ -264,11 +266,10 @@ class OldEntries {
   inPlaceOf(firstKey: KeyText, segment: Segment): Replaceable | undefined {
     if (!this.isUpcoming(firstKey)) return undefined;
     const { id } = this.drops[this.upcoming];
-    const row = this.row(id);
-    const old = openSegment(row.bytes);
-    if (!haveSameKeys(old, segment)) return undefined;
-    this.upcoming++;
-    return { id, row, segment: old };
+    const seen = this.look();
+    if (!haveSameKeys(seen.segment, segment)) return undefined;
+    this.pass();
+    return { id, ...seen };
   }
 
   /** Sees to it that the row with this first key, if it is the upcoming one, is gone. */
@@ -325,23 +326,34 @@ class OldEntries {
     return this.loaded === undefined && this.drops[this.upcoming]?.first_key === firstKey;
   }
 
-  private row(id: number): DroppedRow {
-    return this.db.one<DroppedRow>(
-      `SELECT s.bytes_id, s.entries, s.min_from, s.max_from, s.froms, b.bytes
-       FROM segments s JOIN segment_bytes b ON b.id = s.bytes_id WHERE s.id = ?`,
-      id,
-    )!;
+  /** The upcoming segment. */
+  private look(): { row: DroppedRow; segment: Segment } {
+    if (this.seen === undefined) {
+      const row = this.db.one<DroppedRow>(
+        `SELECT s.bytes_id, s.entries, s.min_from, s.max_from, s.froms, b.bytes
+         FROM segments s JOIN segment_bytes b ON b.id = s.bytes_id WHERE s.id = ?`,
+        this.drops[this.upcoming].id,
+      )!;
+      this.seen = { row, segment: openSegment(row.bytes) };
+    }
+    return this.seen;
+  }
+
+  private pass(): void {
+    this.upcoming++;
+    this.seen = undefined;
   }
 
   private load(): void {
-    const { id } = this.drops[this.upcoming++];
-    const row = this.row(id);
+    const { id } = this.drops[this.upcoming];
+    const { row, segment } = this.look();
+    this.pass();
     deleteSegment(this.db, id);
     deleteBytes(this.db, row.bytes_id);
     this.froms = decodeFroms(row, row.entries);
     this.position = 0;
     this.loadedId = id;
     // An empty segment has no entry to stand on.
-    this.loaded = row.entries === 0 ? undefined : openSegment(row.bytes);
+    this.loaded = row.entries === 0 ? undefined : segment;
   }
 }

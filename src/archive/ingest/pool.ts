@@ -25,17 +25,22 @@ import { Throttle } from './throttle.js';
 const WAITING_PER_WORKER = 2;
 
 /**
- * What the calling thread does itself, while no other has been started: for so many times what the start of the program
- * took, milliseconds within these limits, and tasks of so many bytes. Many runs of a day have less to read than what
- * starting a thread costs, and where the program starts slowly, because the machine is slow or busy, threads do too.
+ * How long the calling thread reads before another is started: so many times what the start of the program took,
+ * milliseconds within these limits. Many runs of a day have less to read than what starting a thread costs, and where the
+ * program starts slowly, because the machine is slow or busy, threads do too.
  */
 const OWN_STARTS = 1.25;
 const LEAST_OWN = 250;
 const MOST_OWN = 1600;
+/** Tasks of more bytes than this are for other threads. */
 const OWN_BYTES = 32 * 1024 * 1024;
 
 interface Worker {
   thread: Pick<ThreadPool, 'run' | 'close'>;
+  /** Whether it can begin with a task at once. */
+  isReady: boolean;
+  /** Whether it has had any, and so may hold something. */
+  isUsed: boolean;
   /** Tasks it has. */
   tasks: number;
 }
@@ -52,8 +57,8 @@ interface Job {
 }
 
 /**
- * The ingest workers, as seen from the main thread: as many threads as there is work for, this one for as long as that is
- * little, and no more work than the limits allow. A limit holds on average: a task is done without pauses.
+ * The ingest workers, as seen from the main thread: as many threads as there is work for, this one until there is another,
+ * and no more work than the limits allow. A limit holds on average: a task is done without pauses.
  */
 export class IngestPool {
   /** How many there may be. */
@@ -67,6 +72,7 @@ export class IngestPool {
   private readonly ending = new AbortController();
   /** Ends pauses. */
   private readonly signal: AbortSignal;
+  private readonly much: boolean;
   private readonly ownMilliseconds: number;
   /** Small tasks that a worker has at a time: those under way do not count for limits yet. */
   private readonly atOnce: number;
@@ -87,6 +93,7 @@ export class IngestPool {
     this.reading = new Throttle(limits.limitRead);
     this.writing = new Throttle(limits.limitUpload);
     this.signal = AbortSignal.any([signal, this.ending.signal]);
+    this.much = much;
     if (much) this.start();
   }
 
@@ -96,7 +103,7 @@ export class IngestPool {
    */
   setUp(setup: IngestSetup, own: IngestParts): void {
     this.setup = setup;
-    this.own = { thread: new OwnThread(own), tasks: 0 };
+    this.own = { thread: new OwnThread(own), isReady: true, isUsed: false, tasks: 0 };
     for (const { thread } of this.started) thread.setUp(setup);
   }
 
@@ -123,7 +130,7 @@ export class IngestPool {
   /** Has every worker store what it holds. No other task may be under way. */
   flush(): Promise<FlushResult[]> {
     const { started, own } = this;
-    const holding: Worker[] = own?.thread.isUsed ? [...started, own] : started;
+    const holding = [...started, ...(own === undefined ? [] : [own])].filter(({ isUsed }) => isUsed);
     const task: FlushTask = { kind: 'flush', isOnly: holding.length === 1 };
     return Promise.all(holding.map(({ thread }) => thread.run(task) as Promise<FlushResult>));
   }
@@ -137,7 +144,12 @@ export class IngestPool {
   private start(): void {
     const thread = takeThreads('ingest', INGEST_THREAD);
     if (this.setup !== undefined) thread.setUp(this.setup);
-    this.started.push({ thread, tasks: 0 });
+    const worker = { thread, isReady: false, isUsed: false, tasks: 0 };
+    this.started.push(worker);
+    void thread.loaded.then(() => {
+      worker.isReady = true;
+      this.handOut();
+    });
   }
 
   private queue(request: Omit<Job, 'resolve' | 'reject'>): Promise<IngestResult> {
@@ -150,30 +162,36 @@ export class IngestPool {
   }
 
   private handOut(): void {
-    const { waiting, started, workers, own } = this;
-    if (started.length === 0) {
-      if (waiting.length === 0 || (own !== undefined && own.tasks > 0)) return;
-      if (own !== undefined && own.thread.worked < this.ownMilliseconds && waiting[0].bytes <= OWN_BYTES) {
-        void this.give(own, waiting.shift()!);
-        return;
-      }
-      this.start();
-    }
-    for (const worker of started)
-      if (waiting.length > 0 && worker.tasks === 0) void this.give(worker, waiting.shift()!);
+    const { waiting, started, workers } = this;
+    this.takeOwn();
+    if (waiting.length === 0 || started.length === 0) return;
+    const ready = started.filter(({ isReady }) => isReady);
+    for (const worker of ready) if (waiting.length > 0 && worker.tasks === 0) void this.give(worker, waiting.shift()!);
     // Small tasks are done sooner than this thread looks again.
-    for (const worker of started)
+    for (const worker of ready)
       if (waiting.length > 0 && waiting[0].task.kind === 'files' && worker.tasks < this.atOnce)
         void this.give(worker, waiting.shift()!);
-    if (waiting.length < WAITING_PER_WORKER * started.length || started.length === workers) return;
+    const forThoseToCome = (started.length - ready.length) * this.atOnce;
+    if (waiting.length - forThoseToCome < WAITING_PER_WORKER * started.length || started.length === workers) return;
     this.start();
     this.handOut();
+  }
+
+  /** Has this thread do a task, unless there is another one that could; and starts one when it has done enough. */
+  private takeOwn(): void {
+    const { waiting, started, own } = this;
+    if (waiting.length === 0 || this.much || own === undefined || own.tasks > 0) return;
+    if (started.some(({ isReady }) => isReady)) return;
+    const next = waiting.findIndex(({ task, bytes }) => task.kind === 'files' && bytes <= OWN_BYTES);
+    if (started.length === 0 && (next !== 0 || own.thread.worked >= this.ownMilliseconds)) this.start();
+    if (next >= 0) void this.give(own, waiting.splice(next, 1)[0]);
   }
 
   private async give(worker: Worker, { task, transfer, next, resolve, reject }: Job): Promise<void> {
     // Nothing else may come between a task and its next.
     const places = next === undefined ? 1 : this.atOnce;
     worker.tasks += places;
+    worker.isUsed = true;
     try {
       await this.reading.pause(this.signal);
       await this.writing.pause(this.signal);
@@ -185,6 +203,8 @@ export class IngestPool {
     } catch (error) {
       reject(error);
     }
+    // Whether another thread has come up shows in the event loop.
+    if (worker === this.own && this.started.length > 0) await new Promise((resolve) => setImmediate(resolve));
     worker.tasks -= places;
     this.handOut();
   }
@@ -204,11 +224,6 @@ class OwnThread {
 
   constructor(parts: IngestParts) {
     this.parts = parts;
-  }
-
-  /** Whether it has done anything, and so may hold something. */
-  get isUsed(): boolean {
-    return this.ingester !== undefined;
   }
 
   async run(task: object): Promise<IngestResult> {

@@ -24,6 +24,8 @@ import { type ObjectStore, objectPath, openStore } from '../../../src/store/inde
 
 /** What the threads that were started were given to do. */
 const threads: IngestTask[][] = [];
+/** When they have loaded their code. */
+let loaded: Promise<void>;
 
 vi.mock('../../../src/archive/worker-pool.js', () => ({
   startThreads: () => {
@@ -31,6 +33,7 @@ vi.mock('../../../src/archive/worker-pool.js', () => ({
     threads.push(tasks);
     return {
       threads: 1,
+      loaded,
       setUp: () => undefined,
       run: async (task: IngestTask) => {
         tasks.push(task);
@@ -50,6 +53,7 @@ let pool: IngestPool;
 
 beforeEach(async () => {
   threads.length = 0;
+  loaded = Promise.resolve();
   folder = mkdtempSync(join(tmpdir(), 'bn-ingest-'));
   store = await openStore(join(folder, 'store'), { create: true });
   mkdirSync(join(folder, 'files'));
@@ -152,24 +156,62 @@ describe('threads are started', () => {
   it('later where the program took long to start', async () => {
     start(false, { startTook: 400 });
     await doTasks('one', 'two', 'three', 'four', 'five');
-    expect(threads.map((tasks) => tasks.length)).toEqual([3]);
+    expect(threads.map((tasks) => tasks.length)).toEqual([2]);
   });
 
   it('but not ever later', async () => {
     start(false, { startTook: 60_000 });
     await doTasks('one', 'two', 'three', 'four', 'five', 'six', 'seven');
-    expect(threads.map((tasks) => tasks.length)).toEqual([1]);
+    expect(threads.map((tasks) => tasks.length)).toEqual([0]);
   });
 
   it('when this one has done enough', async () => {
     start(false);
-    await doTasks('one', 'two', 'three');
+    await doTasks('one', 'two', 'three', 'four');
     expect(threads.map((tasks) => tasks.length)).toEqual([2]);
     const flushed = await pool.flush();
     // Both hold something: neither's pack stands alone.
     expect(flushed).toHaveLength(2);
     expect((threads[0].at(-1) as FlushTask).isOnly).toBe(false);
-    expect(flushed[1]).toMatchObject({ packs: [], frames: [{ lengths: Uint32Array.of(3) }] });
+    expect(flushed[1]).toMatchObject({ packs: [], frames: [{ lengths: Uint32Array.of(3, 3) }] });
+  });
+
+  it('and this one goes on until one of them has loaded its code', async () => {
+    let load: () => void = () => undefined;
+    loaded = new Promise((resolve) => {
+      load = resolve;
+    });
+    start(false);
+    await doTasks('one', 'two', 'three', 'four');
+    expect(threads).toEqual([[]]);
+    load();
+    await loaded;
+    await doTasks('five', 'six');
+    expect(threads).toMatchObject([[{ kind: 'files' }, { kind: 'files' }]]);
+  });
+
+  it('but one that came too late has nothing to give up, and nothing waits for it', async () => {
+    loaded = new Promise(() => undefined);
+    start(false);
+    await doTasks('one', 'two');
+    expect(threads).toEqual([[]]);
+    const [{ packs }] = await pool.flush();
+    expect(packs).toHaveLength(1);
+    expect(threads).toEqual([[]]);
+  });
+
+  it('and small tasks are this one’s until then, though big ones wait', async () => {
+    let load: () => void = () => undefined;
+    loaded = new Promise((resolve) => {
+      load = resolve;
+    });
+    start(false);
+    const big = pool.files(files('one'), 33 * MIB);
+    await pool.files(files('two'), 3);
+    expect(threads).toEqual([[]]);
+    load();
+    await big;
+    expect(threads).toMatchObject([[{ kind: 'files' }]]);
   });
 
   it('at once where much is expected, and this one does nothing', async () => {
@@ -183,6 +225,7 @@ describe('threads are started', () => {
   it('all of them before a big file', async () => {
     start(false, { workers: 3 });
     pool.startAll();
+    await loaded;
     await pool.files(files('small'), 5);
     expect(threads).toHaveLength(3);
     expect(threads.flat()).toHaveLength(1);
@@ -194,6 +237,7 @@ describe('a thread has', () => {
   async function given(make: () => Promise<unknown>, settings: PoolSettings = {}): Promise<number[]> {
     start(true, settings);
     pool.startAll();
+    await loaded;
     const done = Promise.all(Array.from({ length: 5 }, make));
     // What gives a task waits for the limits first.
     await Promise.resolve().then(() => undefined);
