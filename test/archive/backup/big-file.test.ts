@@ -37,6 +37,7 @@ vi.mock('../../../src/archive/worker-pool.js', () => ({
     const own = ingester();
     return {
       threads: 1,
+      loaded: Promise.resolve(),
       setUp: () => undefined,
       run: async (task: IngestTask) => {
         await new Promise((resolve) => setImmediate(resolve));
