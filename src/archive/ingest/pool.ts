@@ -37,8 +37,6 @@ const OWN_BYTES = 32 * 1024 * 1024;
 
 interface Worker {
   thread: Pick<ThreadPool, 'run' | 'close'>;
-  /** Whether it can begin with a task at once. */
-  isReady: boolean;
   /** Whether it has had any, and so may hold something. */
   isUsed: boolean;
   /** Tasks it has. */
@@ -64,7 +62,9 @@ export class IngestPool {
   /** How many there may be. */
   readonly workers: number;
   private setup: IngestSetup | undefined;
-  private readonly started: (Worker & { thread: ThreadPool })[] = [];
+  private readonly started: ThreadPool[] = [];
+  /** Those of them that can begin with a task at once. */
+  private readonly ready: Worker[] = [];
   private own: (Worker & { thread: OwnThread }) | undefined;
   private readonly waiting: Job[] = [];
   private readonly reading: Throttle;
@@ -103,8 +103,8 @@ export class IngestPool {
    */
   setUp(setup: IngestSetup, own: IngestParts): void {
     this.setup = setup;
-    this.own = { thread: new OwnThread(own), isReady: true, isUsed: false, tasks: 0 };
-    for (const { thread } of this.started) thread.setUp(setup);
+    this.own = { thread: new OwnThread(own), isUsed: false, tasks: 0 };
+    for (const thread of this.started) thread.setUp(setup);
   }
 
   /** Starts what there may be of threads: much is to come. */
@@ -129,8 +129,8 @@ export class IngestPool {
 
   /** Has every worker store what it holds. No other task may be under way. */
   flush(): Promise<FlushResult[]> {
-    const { started, own } = this;
-    const holding = [...started, ...(own === undefined ? [] : [own])].filter(({ isUsed }) => isUsed);
+    const { ready, own } = this;
+    const holding = [...ready, ...(own === undefined ? [] : [own])].filter(({ isUsed }) => isUsed);
     const task: FlushTask = { kind: 'flush', isOnly: holding.length === 1 };
     return Promise.all(holding.map(({ thread }) => thread.run(task) as Promise<FlushResult>));
   }
@@ -138,16 +138,15 @@ export class IngestPool {
   /** Ends the workers, finished or not; once is enough. */
   async close(): Promise<void> {
     this.ending.abort();
-    await Promise.all([this.own?.thread.close(), ...this.started.map(({ thread }) => thread.close())]);
+    await Promise.all([this.own?.thread.close(), ...this.started.map((thread) => thread.close())]);
   }
 
   private start(): void {
     const thread = takeThreads('ingest', INGEST_THREAD);
     if (this.setup !== undefined) thread.setUp(this.setup);
-    const worker = { thread, isReady: false, isUsed: false, tasks: 0 };
-    this.started.push(worker);
+    this.started.push(thread);
     void thread.loaded.then(() => {
-      worker.isReady = true;
+      this.ready.push({ thread, isUsed: false, tasks: 0 });
       this.handOut();
     });
   }
@@ -162,10 +161,9 @@ export class IngestPool {
   }
 
   private handOut(): void {
-    const { waiting, started, workers } = this;
+    const { waiting, started, ready, workers } = this;
     this.takeOwn();
     if (waiting.length === 0 || started.length === 0) return;
-    const ready = started.filter(({ isReady }) => isReady);
     for (const worker of ready) if (waiting.length > 0 && worker.tasks === 0) void this.give(worker, waiting.shift()!);
     // Small tasks are done sooner than this thread looks again.
     for (const worker of ready)
@@ -179,9 +177,8 @@ export class IngestPool {
 
   /** Has this thread do a task, unless there is another one that could; and starts one when it has done enough. */
   private takeOwn(): void {
-    const { waiting, started, own } = this;
-    if (waiting.length === 0 || this.much || own === undefined || own.tasks > 0) return;
-    if (started.some(({ isReady }) => isReady)) return;
+    const { waiting, started, ready, own } = this;
+    if (waiting.length === 0 || this.much || ready.length > 0 || own === undefined || own.tasks > 0) return;
     const next = waiting.findIndex(({ task, bytes }) => task.kind === 'files' && bytes <= OWN_BYTES);
     if (started.length === 0 && (next !== 0 || own.thread.worked >= this.ownMilliseconds)) this.start();
     if (next >= 0) void this.give(own, waiting.splice(next, 1)[0]);

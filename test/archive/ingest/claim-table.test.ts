@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Claim, ClaimTable, createClaims } from '../../../src/archive/ingest/claim-table.js';
+import { type Claim, ClaimTable, createClaims, type KnownIdReader } from '../../../src/archive/ingest/claim-table.js';
 import { ID_LENGTH } from '../../../src/format/entry.js';
 
 /** A table with little in it has so many. */
@@ -21,12 +21,15 @@ function idsOf(parts: readonly (readonly [place: number, other: number])[]): Uin
   return ids;
 }
 
+/** Reads of these by number. */
+function reader(ids: Uint8Array): KnownIdReader {
+  return (number, out) => out.set(ids.subarray(number * ID_LENGTH, (number + 1) * ID_LENGTH));
+}
+
 /** A table with these blobs, loaded in two parts, as two packs are. */
 function loaded(ids: Uint8Array): ClaimTable {
   const count = ids.length / ID_LENGTH;
-  const table = new ClaimTable(createClaims(count, 0), (number, out) =>
-    out.set(ids.subarray(number * ID_LENGTH, (number + 1) * ID_LENGTH)),
-  );
+  const table = new ClaimTable(createClaims(count, 0), reader(ids));
   const half = count >> 1;
   table.load(ids.subarray(0, half * ID_LENGTH), 0);
   table.load(ids.subarray(half * ID_LENGTH), half);
@@ -55,9 +58,7 @@ describe('a claim table', () => {
   it('is the same in another thread, which claims what is new', () => {
     const ids = idsOf(Array.from({ length: 400 }, (_, i) => [i % 40, i % 4] as const));
     const table = loaded(ids);
-    const other = new ClaimTable(table.shared, (number, out) =>
-      out.set(ids.subarray(number * ID_LENGTH, (number + 1) * ID_LENGTH)),
-    );
+    const other = new ClaimTable(table.shared, reader(ids));
     const claim: Claim = { number: 0, isNew: false };
     other.claim(ids, 0, claim);
     expect(claim).toEqual({ number: 0, isNew: false });

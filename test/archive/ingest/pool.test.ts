@@ -153,6 +153,15 @@ describe('threads are started', () => {
     }
   }
 
+  /** Threads that have not loaded their code before this is called. */
+  function slowToLoad(): () => void {
+    let load: () => void = () => undefined;
+    loaded = new Promise((resolve) => {
+      load = resolve;
+    });
+    return load;
+  }
+
   it('later where the program took long to start', async () => {
     start(false, { startTook: 400 });
     await doTasks('one', 'two', 'three', 'four', 'five');
@@ -177,10 +186,7 @@ describe('threads are started', () => {
   });
 
   it('and this one goes on until one of them has loaded its code', async () => {
-    let load: () => void = () => undefined;
-    loaded = new Promise((resolve) => {
-      load = resolve;
-    });
+    const load = slowToLoad();
     start(false);
     await doTasks('one', 'two', 'three', 'four');
     expect(threads).toEqual([[]]);
@@ -191,7 +197,7 @@ describe('threads are started', () => {
   });
 
   it('but one that came too late has nothing to give up, and nothing waits for it', async () => {
-    loaded = new Promise(() => undefined);
+    slowToLoad();
     start(false);
     await doTasks('one', 'two');
     expect(threads).toEqual([[]]);
@@ -201,10 +207,7 @@ describe('threads are started', () => {
   });
 
   it('and small tasks are this one’s until then, though big ones wait', async () => {
-    let load: () => void = () => undefined;
-    loaded = new Promise((resolve) => {
-      load = resolve;
-    });
+    const load = slowToLoad();
     start(false);
     const big = pool.files(files('one'), 33 * MIB);
     await pool.files(files('two'), 3);
