@@ -13,3 +13,8 @@ export const INGEST_THREAD = { threads: 1, atOnce: 2, heapMb: 256 } as const;
 export function workerCount(configured?: number): number {
   return configured ?? Math.max(2, Math.floor(availableParallelism() / 2));
 }
+
+/** How many threads read packs to verify them, beside the main thread, which does, too. */
+export function verifyThreads(configured?: number): number {
+  return Math.max(1, workerCount(configured) - 1);
+}

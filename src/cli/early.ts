@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { knowsNothing, worthStartingEarly } from '../archive/early-threads.js';
-import { INGEST_THREAD, RESTORED_AT_ONCE, workerCount } from '../archive/thread-options.js';
+import { INGEST_THREAD, RESTORED_AT_ONCE, verifyThreads, workerCount } from '../archive/thread-options.js';
 import type { ThreadPoolOptions } from '../archive/worker-pool.js';
 import { defaultPaths, findConfig } from '../config/find.js';
 import { expandPath, pathOf, type Surroundings } from '../config/paths.js';
@@ -34,7 +34,7 @@ export function threadsToStart(args: readonly string[], around: Surroundings): T
     }
     case 'check': {
       const store = has('--read-data') ? storeOf(args, around) : undefined;
-      return store?.isLarge ? { name: 'verify', options: { threads: store.workers } } : undefined;
+      return store?.isLarge ? { name: 'verify', options: { threads: verifyThreads(store.workers) } } : undefined;
     }
     default:
       return undefined;

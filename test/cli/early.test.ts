@@ -60,12 +60,12 @@ test('a first backup reads all there is', () => {
   expect(threadsToStart(['backup', '-c', 'none.json'], around)?.name).toBe('ingest');
 });
 
-test('a restore and a check of all data have as many threads as they will ask for', () => {
+test('a restore and a check of all data have as many threads as they will ask for; of a check the main thread is one', () => {
   writeFileSync(file('three.json'), JSON.stringify({ table_dir: file('large'), workers: 3 }));
   writeFileSync(file('wild.json'), JSON.stringify({ table_dir: file('large'), workers: 1e9 }));
   const threads = (...args: string[]) => threadsToStart(args, around);
   expect(threads('restore', '-c', 'three.json')).toEqual({ name: 'extract', options: { threads: 3, atOnce: 2 } });
-  expect(threads('check', '-c', 'three.json', '--read-data=10%')).toEqual({ name: 'verify', options: { threads: 3 } });
+  expect(threads('check', '-c', 'three.json', '--read-data=10%')).toEqual({ name: 'verify', options: { threads: 2 } });
   expect(threads('restore', '-c', 'wild.json')).toEqual(threads('restore', '-c', 'large.json'));
   expect(threads('restore', '-c', 'three.json', '--dry-run')).toBeUndefined();
   expect(threads('restore', '-c', 'small.json')).toBeUndefined();

@@ -2,7 +2,7 @@ import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
-import { workerCount } from '../../src/archive/thread-options.js';
+import { verifyThreads, workerCount } from '../../src/archive/thread-options.js';
 import { dumpCatalog, openCatalog } from '../../src/catalog/index.js';
 import { ExitCode } from '../../src/errors.js';
 import { Archive } from './archive.js';
@@ -96,7 +96,7 @@ test('the code that is kept of the program is taken, in threads that are started
   for (const [worker, threads, args] of [
     ['scan', 1, ['backup']],
     ['extract', workerCount(), ['restore', '--target', target]],
-    ['verify', workerCount(), ['check', '--read-data']],
+    ['verify', verifyThreads(), ['check', '--read-data']],
   ] as const) {
     const lines = await codes(archive, args);
     expect(lines.filter((line) => line.endsWith(' rejected'))).toEqual([]);

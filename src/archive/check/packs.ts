@@ -8,12 +8,15 @@ import { isDamage } from '../small-objects.js';
 import type { CheckProblem } from '../types.js';
 import type { VerifySetup } from '../verify/start.js';
 import { startVerifyThreads } from '../verify/threads.js';
-import type { PackToVerify, PackVerdict } from '../verify/verify-pack.js';
+import { type PackToVerify, type PackVerdict, PackVerifier } from '../verify/verify-pack.js';
 import type { ThreadPool } from '../worker-pool.js';
 import { blobKey, eachId, type Findings, problem } from './findings.js';
 
 /** Said of a pack that is needed and that no index names. */
 export const UNNAMED = 'no index names it, so without a catalog nothing in it is found: an index was lost';
+
+/** Up to so many bytes of packs are read by the main thread alone, in less time than another takes to start. */
+const ALONE = 16 * 1024 * 1024;
 
 /** A pack as far as choosing what to read next goes. */
 interface Verifiable {
@@ -116,7 +119,8 @@ export class PackState {
   }
 
   /**
-   * Reads packs whole in worker threads, those not verified for longest, and remembers which were right.
+   * Reads packs whole, those not verified for longest, in threads and beside them in this one, and remembers which were
+   * right.
    * @param threads if they were started early; they are ended
    */
   async read(share: number, threads?: ThreadPool): Promise<void> {
@@ -124,32 +128,32 @@ export class PackState {
     const present = catalog.packs.all().filter((pack) => pack.present);
     // The largest come first, so that no thread is left alone with one in the end.
     const chosen = longestUnverified(present, share).sort((a, b) => b.size - a.size);
-    const pool = threads ?? startVerifyThreads(config, chosen.length);
+    const totalBytes = chosen.reduce((sum, pack) => sum + pack.size, 0);
+    const isMuch = totalBytes > ALONE && chosen.length > 1;
+    const pool = threads ?? (isMuch ? startVerifyThreads(config, chosen.length - 1) : undefined);
     const setup: VerifySetup = { storeUrl: store.url, tableDir: config.tableDir, keyring: keyring.toData() };
-    pool.setUp(setup);
+    pool?.setUp(setup);
     context.report.start('reading packs');
-    try {
-      const totalBytes = chosen.reduce((sum, pack) => sum + pack.size, 0);
-      const underWay = new Set<Promise<void>>();
-      let verified = 0;
-      for (const row of chosen) {
+    const waiting = chosen.values();
+    let verified = 0;
+    let isOver = false;
+    const verifyOneByOne = async (verify: (pack: PackToVerify) => Promise<unknown>): Promise<void> => {
+      for (const row of waiting) {
         context.signal.throwIfAborted();
-        const done: Promise<void> = pool.run(this.toVerify(row)).then((verdict) => {
-          underWay.delete(done);
-          this.judge(verdict as PackVerdict);
-          context.report.progress({
-            files: ++verified,
-            bytes: this.findings.read,
-            totalFiles: chosen.length,
-            totalBytes,
-          });
-        });
-        underWay.add(done);
-        while (underWay.size >= pool.threads * 2) await Promise.race(underWay);
+        const verdict = (await verify(this.toVerify(row))) as PackVerdict;
+        if (isOver) return;
+        this.judge(verdict);
+        const { read } = this.findings;
+        context.report.progress({ files: ++verified, bytes: read, totalFiles: chosen.length, totalBytes });
       }
-      await Promise.all(underWay);
+    };
+    const inThreads = Array.from({ length: pool?.threads ?? 0 }, () => verifyOneByOne((pack) => pool!.run(pack)));
+    const own = new PackVerifier(store, keyring);
+    try {
+      await Promise.all([...inThreads, verifyOneByOne((pack) => own.verify(pack))]);
     } finally {
-      await pool.close();
+      isOver = true;
+      await pool?.close();
     }
   }
 

@@ -3,18 +3,19 @@ import type { Keyring } from '../../crypto/keyring.js';
 import { FormatError } from '../../errors.js';
 import { ID_LENGTH } from '../../format/entry.js';
 import { DIRECTORY_FRAME, type ObjectCipher, ObjectKind, openSeal } from '../../format/object.js';
-import { decodeDirectory, PACK_HEADER_LENGTH, PACK_TRAILER_LENGTH, type PackDirectory } from '../../format/pack.js';
+import { decodeDirectory, PACK_TRAILER_LENGTH, type PackDirectory } from '../../format/pack.js';
 import { Decompressor } from '../../format/zstd.js';
 import { noteGarbage } from '../../platform/index.js';
 import { isMissing, type ObjectStore, objectPath } from '../../store/index.js';
 import { type PackKind, packHashers } from '../ingest/pack-writer.js';
 import { Scratch } from '../scratch.js';
 import { isDamage } from '../small-objects.js';
+import { PackPieces, readPack, StretchMemory } from './read-pack.js';
 
 /** A pack to be verified. */
 export interface PackToVerify {
   name: string;
-  kind: 'data' | 'meta';
+  kind: PackKind;
   /** The directory as the catalog has it. */
   directory: Uint8Array;
 }
@@ -36,7 +37,7 @@ export class PackVerifier {
   private readonly hashers: Record<PackKind, BlobHasher[]>;
   private readonly decompressor = new Decompressor();
   /** Memory that each pack uses again. */
-  private pack = new Uint8Array(0);
+  private readonly memory = new StretchMemory();
   private readonly opened = new Scratch();
   private readonly plain = new Scratch();
   private readonly id = new Uint8Array(ID_LENGTH);
@@ -51,7 +52,7 @@ export class PackVerifier {
   }
 
   /**
-   * Reads a pack whole: its directory, every frame and every blob id. One at a time.
+   * Reads a pack from front to back: every frame and every blob id, and its directory. One at a time.
    *
    * The checksum in its name is not made: each byte lies under the authentication tag of a frame or of the directory (the
    * header under all of them), and a tag tells more of changed bytes than a checksum, namely where they are.
@@ -59,69 +60,67 @@ export class PackVerifier {
   async verify(pack: PackToVerify): Promise<PackVerdict> {
     const expected = decodeDirectory(pack.directory);
     const verdict: PackVerdict = { name: pack.name, bytes: 0, problems: [], lostIds: new Uint8Array(0) };
-    let bytes: Uint8Array<ArrayBuffer>;
     try {
-      bytes = await this.store.read(objectPath('packs', pack.name), this.pack);
-      if (bytes.length > this.pack.length) this.pack = bytes;
+      await this.verifyPieces(pack, expected, verdict);
     } catch (error) {
       if (!isDamage(error)) throw error;
       verdict.problems.push({ kind: isMissing(error) ? 'missing' : 'damaged', message: (error as Error).message });
-      verdict.lostIds = expected.ids;
-      return verdict;
-    }
-    verdict.bytes = bytes.length;
-    try {
-      this.verifyContents(bytes, pack, expected, verdict);
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-      verdict.problems.push({ kind: 'damaged', message: error.message });
       verdict.lostIds = expected.ids;
     }
     return verdict;
   }
 
-  private verifyContents(bytes: Uint8Array, pack: PackToVerify, expected: PackDirectory, verdict: PackVerdict): void {
-    const cipher = openSeal(
-      this.keyring,
-      bytes.subarray(0, PACK_HEADER_LENGTH),
-      pack.kind === 'data' ? ObjectKind.pack : ObjectKind.metaPack,
-    );
-    this.verifyDirectory(bytes, cipher, pack, expected, verdict);
+  private async verifyPieces(pack: PackToVerify, expected: PackDirectory, verdict: PackVerdict): Promise<void> {
+    const pieces = new PackPieces(expected.frames);
     const lost: Uint8Array[] = [];
-    expected.frames.forEach((frame, number) => {
-      const ids = expected.ids.subarray(frame.firstBlob * ID_LENGTH, (frame.firstBlob + frame.blobs) * ID_LENGTH);
-      try {
-        const sealed = bytes.subarray(frame.offset, frame.offset + frame.length);
-        const opened = cipher.open(number, sealed, this.opened.room(sealed.length));
-        noteGarbage(opened.length);
-        const plain = frame.raw ? opened : this.decompress(opened, frame.plainLength);
-        this.verifyBlobs(plain, frame.firstBlob, frame.blobs, expected, pack.kind, lost);
-      } catch (error) {
-        if (!(error instanceof FormatError)) throw error;
-        verdict.problems.push({ kind: 'damaged', message: `frame ${number}: ${error.message}` });
-        lost.push(ids);
+    const damaged = (message: string): number => verdict.problems.push({ kind: 'damaged', message });
+    let cipher: ObjectCipher | undefined;
+    for await (const stretch of readPack(this.store, objectPath('packs', pack.name), pieces, this.memory)) {
+      verdict.bytes += stretch.bytes.length;
+      for (let piece = stretch.first; piece < stretch.end; piece++) {
+        const number = piece - 1;
+        try {
+          if (stretch.failure !== undefined) throw stretch.failure;
+          const from = pieces.startOf(piece) - stretch.offset;
+          const to = piece === pieces.directory ? undefined : pieces.startOf(piece + 1) - stretch.offset;
+          const bytes = stretch.bytes.subarray(from, to);
+          if (cipher === undefined) cipher = this.cipherOf(bytes, pack.kind);
+          else if (piece === pieces.directory) verifyDirectory(bytes, cipher, pack.directory);
+          else this.verifyFrame(bytes, cipher, number, expected, pack.kind, lost);
+        } catch (error) {
+          // Nothing can be opened without the header.
+          if (cipher === undefined || !isDamage(error)) throw error;
+          const { message } = error as Error;
+          if (piece === pieces.directory) damaged(`directory: ${message}`);
+          else {
+            damaged(`frame ${number}: ${message}`);
+            const { firstBlob, blobs } = expected.frames[number];
+            lost.push(expected.ids.subarray(firstBlob * ID_LENGTH, (firstBlob + blobs) * ID_LENGTH));
+          }
+        }
       }
-    });
+    }
     verdict.lostIds = Buffer.concat(lost);
   }
 
-  private verifyDirectory(
-    bytes: Uint8Array,
+  private cipherOf(header: Uint8Array, kind: PackKind): ObjectCipher {
+    // A copy: the cipher keeps it, and the memory where it was read to gets other bytes.
+    return openSeal(this.keyring, header.slice(), kind === 'data' ? ObjectKind.pack : ObjectKind.metaPack);
+  }
+
+  private verifyFrame(
+    sealed: Uint8Array,
     cipher: ObjectCipher,
-    pack: PackToVerify,
+    number: number,
     expected: PackDirectory,
-    verdict: PackVerdict,
+    kind: PackKind,
+    lost: Uint8Array[],
   ): void {
-    try {
-      const { directory, start } = readDirectory(bytes, cipher);
-      const end = expected.frames.reduce((at, { length }) => at + length, PACK_HEADER_LENGTH);
-      if (end !== start) verdict.problems.push({ kind: 'damaged', message: 'it has bytes that belong to no frame' });
-      if (Buffer.compare(directory, pack.directory) !== 0)
-        verdict.problems.push({ kind: 'damaged', message: 'its directory is not the one that the index has' });
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-      verdict.problems.push({ kind: 'damaged', message: `directory: ${error.message}` });
-    }
+    const frame = expected.frames[number];
+    const opened = cipher.open(number, sealed, this.opened.room(sealed.length));
+    noteGarbage(opened.length);
+    const plain = frame.raw ? opened : this.decompress(opened, frame.plainLength);
+    this.verifyBlobs(plain, frame.firstBlob, frame.blobs, expected, kind, lost);
   }
 
   private verifyBlobs(
@@ -129,7 +128,7 @@ export class PackVerifier {
     first: number,
     count: number,
     expected: PackDirectory,
-    kind: 'data' | 'meta',
+    kind: PackKind,
     lost: Uint8Array[],
   ): void {
     let at = 0;
@@ -152,13 +151,23 @@ export class PackVerifier {
   }
 }
 
-/** The directory that closes a pack, opened, and where it starts. FormatError when it is cut or damaged. */
-export function readDirectory(bytes: Uint8Array, cipher: ObjectCipher): { directory: Uint8Array; start: number } {
-  if (bytes.length < PACK_HEADER_LENGTH + PACK_TRAILER_LENGTH) throw new FormatError('the pack is cut');
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const length = view.getUint32(bytes.length - PACK_TRAILER_LENGTH, true);
-  const end = bytes.length - PACK_TRAILER_LENGTH;
-  if (length > end - PACK_HEADER_LENGTH) throw new FormatError('the pack is cut');
-  const start = end - length;
-  return { directory: cipher.open(DIRECTORY_FRAME, bytes.subarray(start, end)), start };
+function verifyDirectory(end: Uint8Array, cipher: ObjectCipher, wanted: Uint8Array): void {
+  const { directory, start } = readDirectory(end, cipher);
+  if (start !== 0) throw new FormatError('before it are bytes that belong to no frame');
+  if (Buffer.compare(directory, wanted) !== 0) throw new FormatError('it is not the one that the index has');
+}
+
+/**
+ * The directory that closes a pack, opened, and where it starts.
+ * @param end of the pack, at least from where the frames end
+ * @throws FormatError when it is cut or damaged
+ */
+export function readDirectory(end: Uint8Array, cipher: ObjectCipher): { directory: Uint8Array; start: number } {
+  if (end.length < PACK_TRAILER_LENGTH) throw new FormatError('the pack is cut');
+  const view = new DataView(end.buffer, end.byteOffset, end.length);
+  const trailer = end.length - PACK_TRAILER_LENGTH;
+  const length = view.getUint32(trailer, true);
+  if (length > trailer) throw new FormatError('the pack is cut');
+  const start = trailer - length;
+  return { directory: cipher.open(DIRECTORY_FRAME, end.subarray(start, trailer)), start };
 }

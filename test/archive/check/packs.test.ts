@@ -1,3 +1,6 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { harms } from './pack-harms.js';
 import { Patient, swap } from './patient.js';
@@ -61,4 +64,26 @@ describe('a data pack', () => {
     await patient.expectRest(first!.id, patient.first, []);
     await patient.expectRest('latest', patient.second, []);
   });
+});
+
+describe('many megabytes', () => {
+  test('are read by several threads, which find what one would', async () => {
+    const patient = await Patient.make();
+    writeFileSync(join(patient.tree, 'large'), randomBytes(60_000_000));
+    await patient.json('backup', [], 0);
+    const packs = patient.objects('packs').map((pack) => ({ pack, size: statSync(pack).size }));
+    const found = await patient.check(['--read-data'], 0);
+    expect(found.read).toBe(packs.reduce((sum, { size }) => sum + size, 0));
+
+    const large = packs.filter(({ size }) => size > 10_000_000);
+    expect(large.length).toBeGreaterThan(1);
+    for (const { pack, size } of large) {
+      const bytes = readFileSync(pack);
+      bytes[size - 1_000_000]! ^= 1;
+      writeFileSync(pack, bytes);
+    }
+    const { problems } = await patient.check(['--read-data'], 4);
+    const named = problems.filter(({ kind }) => kind === 'damaged').map(({ object }) => object);
+    expect(named.sort()).toEqual(large.map(({ pack }) => patient.name(pack)).sort());
+  }, 30_000);
 });
