@@ -16,20 +16,21 @@ export async function examine(repository: Repository, readData: number, threads?
   const { context, keyring } = repository;
   const findings = new Findings();
   context.report.start('check');
-  await checkSmall(repository, findings);
   const packs = new PackState(repository, findings);
   // What a snapshot needs is sealed from keys that may only add.
   if (keyring.canRead) {
-    await packs.look();
+    const looked = checkSmall(repository, findings).then(() => packs.look());
     const needs = new Needs(repository, findings, packs);
-    const reading = readData > 0 ? packs.read(readData, threads) : Promise.resolve();
-    // Both are waited for, whichever fails: they use the same store.
-    for (const done of await Promise.allSettled([reading, needs.look()]))
+    const reading = readData > 0 ? packs.read(readData, looked, threads) : Promise.resolve();
+    // All are waited for, whichever fails: they use the same store.
+    for (const done of await Promise.allSettled([looked.then(() => needs.look()), reading]))
       if (done.status === 'rejected') throw done.reason;
     (packs.hasBad ? await needsAgain(repository, findings, packs) : needs).tell();
     if (findings.lost.size > 0) await nameVictims(repository, findings);
-  } else
+  } else {
+    await checkSmall(repository, findings);
     context.report.note('this key may only add backups: names and signatures were checked, not what snapshots need');
+  }
   tellMeaning(repository, findings);
   return findings;
 }

@@ -121,9 +121,10 @@ export class PackState {
   /**
    * Reads packs whole, those not verified for longest, in threads and beside them in this one, and remembers which were
    * right.
+   * @param looked when that is done which comes first: until then threads read, but nothing is told
    * @param threads if they were started early; they are ended
    */
-  async read(share: number, threads?: ThreadPool): Promise<void> {
+  async read(share: number, looked: Promise<unknown>, threads?: ThreadPool): Promise<void> {
     const { catalog, context, config, keyring, store } = this.repository;
     const present = catalog.packs.all().filter((pack) => pack.present);
     // The largest come first, so that no thread is left alone with one in the end.
@@ -133,7 +134,6 @@ export class PackState {
     const pool = threads ?? (isMuch ? startVerifyThreads(config, chosen.length - 1) : undefined);
     const setup: VerifySetup = { storeUrl: store.url, tableDir: config.tableDir, keyring: keyring.toData() };
     pool?.setUp(setup);
-    context.report.start('reading packs');
     const waiting = chosen.values();
     let verified = 0;
     let isOver = false;
@@ -141,6 +141,7 @@ export class PackState {
       for (const row of waiting) {
         context.signal.throwIfAborted();
         const verdict = (await verify(this.toVerify(row))) as PackVerdict;
+        await looked;
         if (isOver) return;
         this.judge(verdict);
         const { read } = this.findings;
@@ -148,9 +149,13 @@ export class PackState {
       }
     };
     const inThreads = Array.from({ length: pool?.threads ?? 0 }, () => verifyOneByOne((pack) => pool!.run(pack)));
-    const own = new PackVerifier(store, keyring);
+    const inThisOne = looked.then(() => {
+      context.report.start('reading packs');
+      const own = new PackVerifier(store, keyring);
+      return verifyOneByOne((pack) => own.verify(pack));
+    });
     try {
-      await Promise.all([...inThreads, verifyOneByOne((pack) => own.verify(pack))]);
+      await Promise.all([...inThreads, inThisOne]);
     } finally {
       isOver = true;
       await pool?.close();
