@@ -118,7 +118,7 @@ export class Salvage {
     if (wreck.all === undefined) return undefined;
     try {
       const cipher = openSeal(this.shop.keyring, header, ObjectKind.pack, ObjectKind.metaPack);
-      return decodeDirectory(readDirectory(wreck.all, cipher).directory);
+      return decodeDirectory(readDirectory(wreck.all.subarray(PACK_HEADER_LENGTH), cipher).directory);
     } catch (error) {
       if (error instanceof FormatError) return undefined;
       throw error;

@@ -20,9 +20,10 @@ export class PackPieces {
     this.directory = frames.length + 1;
   }
 
-  /** Where a piece begins. That is also where the one before it ends; the directory ends with the pack. */
+  /** Where a piece begins, and the one before it ends. The directory ends with the pack, wherever that is: Infinity. */
   startOf(piece: number): number {
     if (piece === this.header) return 0;
+    if (piece > this.directory) return Number.POSITIVE_INFINITY;
     if (piece <= this.frames.length) return this.frames[piece - 1].offset;
     const last = this.frames.at(-1);
     return last === undefined ? PACK_HEADER_LENGTH : last.offset + last.length;
@@ -77,7 +78,7 @@ export async function* readPack(
   }
   const read = async (first: number, after: number): Promise<Stretch> => {
     const offset = pieces.startOf(first);
-    const length = Math.max(0, Math.min(size, after === end ? size : pieces.startOf(after)) - offset);
+    const length = Math.max(0, Math.min(size, pieces.startOf(after)) - offset);
     const bytes = await memory.fill((into) => store.readRange(path, offset, length, into));
     return { first, end: after, offset, bytes };
   };

@@ -81,9 +81,8 @@ export class PackVerifier {
         const number = piece - 1;
         try {
           if (stretch.failure !== undefined) throw stretch.failure;
-          const from = pieces.startOf(piece) - stretch.offset;
-          const to = piece === pieces.directory ? undefined : pieces.startOf(piece + 1) - stretch.offset;
-          const bytes = stretch.bytes.subarray(from, to);
+          const { offset } = stretch;
+          const bytes = stretch.bytes.subarray(pieces.startOf(piece) - offset, pieces.startOf(piece + 1) - offset);
           if (cipher === undefined) cipher = this.cipherOf(bytes, pack.kind);
           else if (piece === pieces.directory) verifyDirectory(bytes, cipher, pack.directory);
           else this.verifyFrame(bytes, cipher, number, expected, pack.kind, lost);
@@ -159,7 +158,7 @@ function verifyDirectory(end: Uint8Array, cipher: ObjectCipher, wanted: Uint8Arr
 
 /**
  * The directory that closes a pack, opened, and where it starts.
- * @param end of the pack, at least from where the frames end
+ * @param end of the pack: at least from where the frames end, but without the header, which it cannot reach into
  * @throws FormatError when it is cut or damaged
  */
 export function readDirectory(end: Uint8Array, cipher: ObjectCipher): { directory: Uint8Array; start: number } {
