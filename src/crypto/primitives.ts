@@ -11,7 +11,7 @@ export interface Primitives {
   macFunction(key: Uint8Array): MacFunction;
   /**
    * AES-256-GCM: writes ciphertext and 16-byte tag to `out` from `at` on, and returns how many bytes that was
-   * (plaintext + 16). `out` must not overlap `plaintext`.
+   * (plaintext + 16). `plaintext` may lie in `out`, but then from `at` on.
    */
   aeadSealInto(
     key: Uint8Array,

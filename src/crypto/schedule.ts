@@ -125,9 +125,9 @@ export function slotKey(
   return primitives.hkdfSha256(secret, salt, info, 32);
 }
 
-/** What an Ed25519 key signs of an object: its clear header and its body, bound to this store. */
-export function objectMessage(storeId: Uint8Array, header: Uint8Array, body: Uint8Array): Uint8Array {
-  return concat(utf8(`${PREFIX}object signature`), Uint8Array.of(0), storeId, header, body);
+/** What an Ed25519 key signs of an object is this and then the body: its clear header is bound to both, and to this store. */
+export function objectMessageStart(storeId: Uint8Array, header: Uint8Array): Uint8Array {
+  return concat(utf8(`${PREFIX}object signature`), Uint8Array.of(0), storeId, header);
 }
 
 /** What the root key signs of config.json. */

@@ -2,8 +2,8 @@ import { DIRECTORY_FRAME, ObjectCipher } from '../crypto/cipher.js';
 import { SignatureError } from '../crypto/errors.js';
 import type { Keyring } from '../crypto/keyring.js';
 import { concat, toHex } from '../crypto/octets.js';
-import type { Primitives, RandomSource } from '../crypto/primitives.js';
-import { indexedObjectKey, objectMessage, sealedObjectKey } from '../crypto/schedule.js';
+import { type Primitives, type RandomSource, TAG_LENGTH } from '../crypto/primitives.js';
+import { indexedObjectKey, objectMessageStart, sealedObjectKey } from '../crypto/schedule.js';
 import { FormatError } from '../errors.js';
 import { hexBytes } from './fields.js';
 
@@ -137,7 +137,8 @@ export function sealSigned(
   options: SealOptions & { asRoot?: boolean } = {},
 ): SealedObject {
   const header = makeHeader(kind, options.random ?? keyring.primitives.randomBytes);
-  const bytes = concat(header, sealSection(keyring, header, body, options.asRoot ?? false));
+  const bytes = sealSection(keyring, header, body, options.asRoot ?? false, HEADER_LENGTH);
+  bytes.set(header);
   return { name: objectName(keyring.primitives, bytes), bytes };
 }
 
@@ -155,12 +156,30 @@ export function openSigned(keyring: Keyring, kind: ObjectKind, bytes: Uint8Array
  *
  * What is sealed has a fixed layout (signer, signature, body) with no room for anything else: were there any, a holder
  * of the index key could put a forgotten snapshot back under another name, with its signature still good.
+ * @param room bytes to leave free in front of it
  */
-export function sealSection(keyring: Keyring, header: Uint8Array, body: Uint8Array, asRoot: boolean): Uint8Array {
-  const message = objectMessage(keyring.storeId, header, body);
-  const signer = asRoot ? keyring.shared.rootPublic : hexBytes(keyring.signer(), SIGNER_LENGTH);
+export function sealSection(
+  keyring: Keyring,
+  header: Uint8Array,
+  body: Uint8Array,
+  asRoot: boolean,
+  room = 0,
+): Uint8Array {
+  const start = objectMessageStart(keyring.storeId, header);
+  // An index has many megabytes. So its body is laid down once, for what is signed and then for what is sealed.
+  const bodyAt = Math.max(start.length, room + BODY_START);
+  const end = bodyAt + body.length;
+  const bytes = new Uint8Array(end + TAG_LENGTH);
+  bytes.set(body, bodyAt);
+  bytes.set(start, bodyAt - start.length);
+  const message = bytes.subarray(bodyAt - start.length, end);
   const signature = asRoot ? keyring.signAsRoot(message) : keyring.sign(message);
-  return sectionCipher(keyring, header).seal(0, concat(signer, signature, body));
+  const signer = asRoot ? keyring.shared.rootPublic : hexBytes(keyring.signer(), SIGNER_LENGTH);
+  const section = bodyAt - BODY_START;
+  bytes.set(signer, section);
+  bytes.set(signature, section + SIGNER_LENGTH);
+  sectionCipher(keyring, header).sealInto(0, bytes.subarray(section, end), bytes, section);
+  return bytes.subarray(section - room);
 }
 
 /** Opens what `sealSection` made, and checks the signature. */
@@ -169,7 +188,7 @@ export function openSection(keyring: Keyring, header: Uint8Array, sealed: Uint8A
   if (signed.length < BODY_START) throw new FormatError('a signed object without a signature');
   const signer = signed.subarray(0, SIGNER_LENGTH);
   const body = signed.subarray(BODY_START);
-  const message = objectMessage(keyring.storeId, header, body);
+  const message = concat(objectMessageStart(keyring.storeId, header), body);
   if (!keyring.primitives.ed25519Verify(signer, message, signed.subarray(SIGNER_LENGTH, BODY_START))) {
     throw new SignatureError('its signature is not that of the key it names');
   }

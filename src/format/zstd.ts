@@ -93,10 +93,10 @@ export class Decompressor {
 let sharedCompressor: Compressor | undefined;
 let sharedDecompressor: Decompressor | undefined;
 
-/** Compresses once, at the level for metadata. */
+/** Compresses once, at the level for metadata: a view that the next call overwrites. */
 export function compress(plain: Uint8Array): Uint8Array {
   sharedCompressor ??= new Compressor(3);
-  return sharedCompressor.compress(plain).slice();
+  return sharedCompressor.compress(plain);
 }
 
 /** Decompresses to exactly `length` bytes, or throws FormatError. */

@@ -27,6 +27,13 @@ describe('frames sealed by the OpenSSL of Node', () => {
         expect(native.aeadSealInto(key, nonce, associated, plain, mine, at)).toBe(length + 16);
         noble.aeadSealInto(key, nonce, associated, plain, theirs, at);
         expect(Buffer.compare(mine, theirs)).toBe(0);
+        // In place, too, in both.
+        for (const primitives of [native, noble]) {
+          const own = new Uint8Array(at + length + 16 + 7).fill(0x5a);
+          own.set(plain, at);
+          primitives.aeadSealInto(key, nonce, associated, own.subarray(at, at + length), own, at);
+          expect(Buffer.compare(own, theirs)).toBe(0);
+        }
         const sealed = mine.subarray(at, at + length + 16);
         const into = new Uint8Array(length + 9).fill(0x5a);
         const opened = native.aeadOpen(key, nonce, associated, sealed, into);

@@ -120,6 +120,18 @@ describe('signed objects', () => {
     }
   });
 
+  it('are the same from either implementation, of any length', () => {
+    for (const length of [0, 1, 16_383, 70_000, 300_000]) {
+      const long = Uint8Array.from({ length }, (_, i) => (i * 31) & 0xff);
+      const made = [native, noble].map((primitives) =>
+        sealSigned(importKeyring(primitives, backup.toData()), ObjectKind.index, long, { random: fixedRandom('long') }),
+      );
+      expect(made[0].name).toBe(made[1].name);
+      expect(made[0].bytes.length).toBe(40 + 32 + 64 + length + 16);
+      expect(Buffer.compare(openSigned(full, ObjectKind.index, made[0].bytes).body, long)).toBe(0);
+    }
+  });
+
   it('are not made by a restore key', () => {
     expect(() => sealSigned(restore, ObjectKind.record, body)).toThrow(
       expect.objectContaining({ exit: ExitCode.wrongKey }),
