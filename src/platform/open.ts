@@ -19,6 +19,7 @@ import {
 import { failureAt, failureFd, forgetDirectory, nodePath, rememberDirectory } from './descriptors.js';
 import { attempt, errnoOf } from './error.js';
 import { cString, libc, outcome } from './ffi.js';
+import { joinPath } from './paths.js';
 
 const openat = libc('openat', 'int', ['int', 'uintptr_t', 'int', 'uint']);
 // Apple passes variadic arguments differently from named ones, so there the mode must be declared as such.
@@ -138,16 +139,15 @@ export class FileOpener {
   private parent: ByteString | undefined;
   private dir = CWD;
 
-  /** A descriptor, as from `openFile`. */
-  open(path: ByteString): number {
-    const cut = path.lastIndexOf('/');
-    if (!this.isIn(path, cut)) this.enter(path.slice(0, cut));
-    if (this.isIn(path, cut)) {
-      const fd = openQuietly(this.dir, path.slice(cut + 1), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  /** A descriptor, as from `openFile`, of a name in the directory with this path. */
+  open(directory: ByteString, name: ByteString): number {
+    if (directory !== this.parent) this.enter(directory);
+    if (this.parent !== undefined) {
+      const fd = openQuietly(this.dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
       if (fd >= 0) return fd;
     }
     // Whatever the reason, it is the whole path that counts: another directory may have taken that one's place.
-    return openFile(path);
+    return openFile(joinPath(directory, name));
   }
 
   /** Closes the directory. */
@@ -156,16 +156,12 @@ export class FileOpener {
     this.parent = undefined;
   }
 
-  private isIn(path: ByteString, cut: number): boolean {
-    return this.parent !== undefined && cut === this.parent.length && path.startsWith(this.parent);
-  }
-
-  private enter(parent: ByteString): void {
+  private enter(directory: ByteString): void {
     this.close();
-    if (parent === '' || parent.length > PIECE) return;
+    if (directory.length > PIECE) return;
     try {
-      this.dir = openPlaceAt(CWD, parent, { follow: true });
-      this.parent = parent;
+      this.dir = openPlaceAt(CWD, directory, { follow: true });
+      this.parent = directory;
     } catch {
       // opening the file says why
     }

@@ -182,15 +182,16 @@ export function fileSystemTests(p: typeof Platform, exact: boolean): void {
 
     it('opens files of a directory one after another, by their paths', () => {
       const opener = new p.FileOpener();
+      const open = (path: string) => opener.open(p.parentPath(fromDisplay(path)), p.baseName(fromDisplay(path)));
       const read = (path: string) => {
-        const fd = opener.open(fromDisplay(path));
+        const fd = open(path);
         const text = fs.readFileSync(fd, 'utf8');
         p.closeFd(fd);
         return text;
       };
       const failure = (path: string) => {
         try {
-          p.closeFd(opener.open(fromDisplay(path)));
+          p.closeFd(open(path));
         } catch (error) {
           return error as NodeJS.ErrnoException;
         }

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { ByteString } from '../../bytes.js';
 import type { Catalog } from '../../catalog/index.js';
 import { blobHasher } from '../../crypto/blob-id.js';
 import type { BlobKind, Keyring } from '../../crypto/keyring.js';
@@ -18,8 +19,9 @@ import {
   type CutResult,
   type CutTask,
   type FilesResult,
+  type FilesTask,
   type IngestSetup,
-  packPaths,
+  packFiles,
   type StoreResult,
 } from '../ingest/messages.js';
 import { type FinishedPack, type FramePayload, newRunId, type PackOrigin, PackWriter } from '../ingest/pack-writer.js';
@@ -39,9 +41,8 @@ const UNINDEXED = 'unindexed_packs';
 
 /** A file to be read, as its task wants it. */
 export interface FileToRead {
-  /** Absolute path as bytes. */
-  readonly path: string;
-  /** Class of its last version, if there is one. */
+  readonly key: ByteString;
+  /** Class of its last version; undefined: the worker samples. */
   readonly chunkClass: 0 | 1 | undefined;
 }
 
@@ -111,10 +112,14 @@ export class Ingest {
   /** Has files read and stored, which are about so many bytes. */
   async files(files: readonly FileToRead[], bytes: number): Promise<FilesResult> {
     this.blobs.claims.growIfNeeded();
-    const paths = packPaths(files.map((file) => file.path));
-    const classes = Uint8Array.from(files, (file) => file.chunkClass ?? CLASS_UNKNOWN);
-    const { levels } = this.blobs.claims.shared;
-    const result = await this.pool.files({ kind: 'files', paths, count: files.length, classes, levels }, bytes);
+    const task: FilesTask = {
+      kind: 'files',
+      files: packFiles(files.map((file) => file.key)),
+      count: files.length,
+      classes: Uint8Array.from(files, (file) => file.chunkClass ?? CLASS_UNKNOWN),
+      levels: this.blobs.claims.shared.levels,
+    };
+    const result = await this.pool.files(task, bytes);
     for (const { bytes } of result.nodes) this.put('chunk-list', bytes);
     await this.settle(result.packs);
     return result;

@@ -1,9 +1,9 @@
-import type { ByteString } from '../../bytes.js';
 import { ID_LENGTH } from '../../format/entry.js';
+import { pathOf } from '../../scan/index.js';
 import { CLASS_UNKNOWN, type FilesResult, STAT_FIELDS, Stat } from '../ingest/messages.js';
 import { readBigFile } from './big-file.js';
 import { FileRead } from './file-read.js';
-import type { Ingest } from './ingest.js';
+import type { FileToRead, Ingest } from './ingest.js';
 
 /** Files are handed to workers in batches of about so many bytes or files. */
 const BATCH_BYTES = 8 * 1024 * 1024;
@@ -18,11 +18,7 @@ const BATCHES_PER_WORKER = 3;
 const BIG_FILE = 64 * 1024 * 1024;
 
 /** A file that is to be read. */
-export interface QueuedFile {
-  /** Absolute. */
-  readonly path: ByteString;
-  /** Class of its last version, or undefined to let the worker sample. */
-  readonly chunkClass: 0 | 1 | undefined;
+export interface QueuedFile extends FileToRead {
   /** Is called later, from the event loop. */
   done(read: FileRead): void;
 }
@@ -51,8 +47,9 @@ export class ReadQueue {
     if (size >= BIG_FILE) {
       this.ingest.expectMuch();
       this.send();
+      const reading = readBigFile(this.ingest, pathOf(file.key), file.chunkClass ?? CLASS_UNKNOWN);
       this.track(
-        readBigFile(this.ingest, file.path, file.chunkClass ?? CLASS_UNKNOWN).then(({ read, bytesRead, bytesNew }) => {
+        reading.then(({ read, bytesRead, bytesNew }) => {
           this.bytesRead += bytesRead;
           this.bytesNew += bytesNew;
           file.done(read);

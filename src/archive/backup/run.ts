@@ -516,10 +516,6 @@ class FileSlot implements Fresh, QueuedFile {
     this.names = names;
   }
 
-  get path(): ByteString {
-    return pathOf(this.key);
-  }
-
   get chunkClass(): 0 | 1 | undefined {
     return this.oldFile?.chunkClass;
   }

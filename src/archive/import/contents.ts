@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { fromDisplay } from '../../bytes.js';
 import { ExitCode, UserError } from '../../errors.js';
 import { ContentError, type LegacyArchive } from '../../legacy/index.js';
+import { toStored } from '../../platform/index.js';
+import { keyOf } from '../../scan/index.js';
 import type { FileRead } from '../backup/file-read.js';
 import type { ReadQueue } from '../backup/read-queue.js';
 import { ReadStatus } from '../ingest/messages.js';
@@ -58,7 +60,7 @@ export async function storeContents(
         stored.set(checksum, contentOf(read, file, size));
         unlink(file).catch(() => undefined);
       };
-      queue.add({ path: fromDisplay(file), chunkClass: undefined, done }, size);
+      queue.add({ key: keyOf(toStored(fromDisplay(file))), chunkClass: undefined, done }, size);
     }
     while (queue.full) await queue.room();
     if (waiting > MOST_WAITING) await queue.drain();

@@ -30,6 +30,7 @@ import {
   type FlushTask,
   type IngestResult,
   type IngestTask,
+  PackedFiles,
   ReadStatus,
   STAT_FIELDS,
   Stat,
@@ -145,14 +146,12 @@ export class Ingester {
       bytesNew: 0,
       packs: [],
     };
-    const paths = Buffer.from(task.paths.buffer, task.paths.byteOffset, task.paths.length);
-    let at = 0;
+    const files = new PackedFiles(task.files);
     this.namedBytes = 0;
     try {
       for (let i = 0; i < task.count; i++) {
-        const end = at + 4 + paths.readUInt32LE(at);
-        this.file(paths.latin1Slice(at + 4, end), task.classes[i], i, result);
-        at = end;
+        files.next();
+        this.file(files, task.classes[i], i, result);
       }
     } finally {
       this.opener.close();
@@ -285,14 +284,14 @@ export class Ingester {
   }
 
   /** Reads a file, stores what is new of it, and fills its row of the result. */
-  private file(path: ByteString, classHint: number, index: number, result: FilesResult): void {
+  private file({ directory, name }: PackedFiles, classHint: number, index: number, result: FilesResult): void {
     const { stats } = result;
     const row = index * STAT_FIELDS;
     stats[row + Stat.started] = Date.now();
     this.beginContent();
     let fd: number;
     try {
-      fd = this.opener.open(path);
+      fd = this.opener.open(directory, name);
     } catch (error) {
       stats[row + Stat.status] = openFailure(error);
       result.errors.push([index, (error as Error).message]);

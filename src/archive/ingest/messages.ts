@@ -1,6 +1,7 @@
 import type { ByteString } from '../../bytes.js';
 import type { ChunkerParams } from '../../chunk/index.js';
 import type { KeyringData } from '../../crypto/keyring.js';
+import { pathOf } from '../../scan/index.js';
 import type { OpenOptions } from '../../store/index.js';
 import type { SharedClaims } from './claim-table.js';
 import type { FinishedPack, FramePayload, PackOrigin } from './pack-writer.js';
@@ -40,8 +41,8 @@ export const CLASS_UNKNOWN = 2;
 /** Some files to be read whole, in scan order. */
 export interface FilesTask {
   kind: 'files';
-  /** Absolute paths, each preceded by its length as 32-bit little-endian. */
-  paths: Uint8Array;
+  /** Which ones: see `packFiles`. */
+  files: Uint8Array;
   count: number;
   /** Per file 0, 1 or CLASS_UNKNOWN. */
   classes: Uint8Array;
@@ -49,18 +50,64 @@ export interface FilesTask {
   levels: SharedArrayBuffer[];
 }
 
-/** Paths as a FilesTask has them, in memory that can be handed over. */
-export function packPaths(paths: readonly ByteString[]): Buffer<ArrayBuffer> {
+/** How long a string is that stands in front of it. */
+const LENGTH_FIELD = 4;
+
+/**
+ * Files as a FilesTask has them, in memory that can be handed over: the path of each one's directory, or nothing where that
+ * is the one before, and its name.
+ * @param keys of the files
+ */
+export function packFiles(keys: readonly ByteString[]): Buffer<ArrayBuffer> {
+  const strings: ByteString[] = [];
   let size = 0;
-  for (const path of paths) size += 4 + path.length;
+  let directory: ByteString | undefined;
+  for (const key of keys) {
+    const cut = key.lastIndexOf('\0');
+    const length = Math.max(cut, 0);
+    let path = '';
+    if (directory?.length !== length || !key.startsWith(directory)) {
+      directory = key.slice(0, length);
+      path = pathOf(directory);
+    }
+    const name = key.slice(cut + 1);
+    strings.push(path, name);
+    size += 2 * LENGTH_FIELD + path.length + name.length;
+  }
   const bytes = Buffer.from(new ArrayBuffer(size));
   let at = 0;
-  for (const path of paths) {
-    bytes.writeUInt32LE(path.length, at);
-    bytes.latin1Write(path, at + 4);
-    at += 4 + path.length;
+  for (const string of strings) {
+    bytes.writeUInt32LE(string.length, at);
+    bytes.latin1Write(string, at + LENGTH_FIELD);
+    at += LENGTH_FIELD + string.length;
   }
   return bytes;
+}
+
+/** Goes over what `packFiles` made, one file after the other. */
+export class PackedFiles {
+  /** Path of the directory in which the file lies. */
+  directory: ByteString = '';
+  name: ByteString = '';
+  private readonly bytes: Buffer;
+  private at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  /** Goes on to the next file; there must be one. */
+  next(): void {
+    const path = this.string();
+    if (path !== '') this.directory = path;
+    this.name = this.string();
+  }
+
+  private string(): ByteString {
+    const start = this.at + LENGTH_FIELD;
+    this.at = start + this.bytes.readUInt32LE(this.at);
+    return this.bytes.latin1Slice(start, this.at);
+  }
 }
 
 /**

@@ -114,7 +114,7 @@ export class IngestPool {
 
   /** Has some files read whole, which are so many bytes. */
   files(task: FilesTask, bytes: number): Promise<FilesResult> {
-    return this.queue({ task, bytes, transfer: [task.paths.buffer as ArrayBuffer] }) as Promise<FilesResult>;
+    return this.queue({ task, bytes, transfer: [task.files.buffer as ArrayBuffer] }) as Promise<FilesResult>;
   }
 
   /**

@@ -12,7 +12,7 @@ import {
   type CutTask,
   type IngestSetup,
   type IngestTask,
-  packPaths,
+  packFiles,
   ReadStatus,
   STAT_FIELDS,
   Stat,
@@ -24,6 +24,7 @@ import { fromDisplay } from '../../../src/bytes.js';
 import { blobId } from '../../../src/crypto/blob-id.js';
 import { createFullKeyring } from '../../../src/crypto/keyring.js';
 import { native } from '../../../src/crypto/native.js';
+import { keyOf } from '../../../src/scan/index.js';
 import { type ObjectStore, openStore } from '../../../src/store/index.js';
 import { noise } from '../../e2e/trees.js';
 
@@ -109,9 +110,9 @@ async function readBig(workers: number, classHint = CLASS_UNKNOWN): Promise<BigF
 /** The ids that reading the file whole gives. */
 async function idsOfWhole(classHint: number): Promise<string> {
   const claims = newPool(1);
-  const paths = packPaths([fromDisplay(file)]);
+  const files = packFiles([keyOf(fromDisplay(file))]);
   const classes = Uint8Array.of(classHint);
-  const { stats, ids } = await pool.files({ kind: 'files', paths, count: 1, classes, levels: claims.shared.levels }, 1);
+  const { stats, ids } = await pool.files({ kind: 'files', files, count: 1, classes, levels: claims.shared.levels }, 1);
   await pool.close();
   expect(stats).toHaveLength(STAT_FIELDS);
   expect(stats[Stat.status]).toBe(ReadStatus.ok);

@@ -10,7 +10,7 @@ import {
   type FlushTask,
   type IngestSetup,
   type IngestTask,
-  packPaths,
+  packFiles,
   STAT_FIELDS,
   Stat,
   type StoreTask,
@@ -20,6 +20,7 @@ import { IngestPool } from '../../../src/archive/ingest/pool.js';
 import { fromDisplay } from '../../../src/bytes.js';
 import { createFullKeyring } from '../../../src/crypto/keyring.js';
 import { native } from '../../../src/crypto/native.js';
+import { keyOf } from '../../../src/scan/index.js';
 import { type ObjectStore, objectPath, openStore } from '../../../src/store/index.js';
 
 /** What the threads that were started were given to do. */
@@ -89,13 +90,13 @@ function start(much: boolean, { workers = 2, startTook = 100, limitRead }: PoolS
 
 /** A task over new files with these contents. */
 function files(...contents: string[]): FilesTask {
-  const paths = contents.map((content, i) => {
+  const keys = contents.map((content, i) => {
     const path = join(folder, 'files', `${i}`);
     writeFileSync(path, content);
-    return fromDisplay(path);
+    return keyOf(fromDisplay(path));
   });
-  const classes = new Uint8Array(paths.length).fill(CLASS_UNKNOWN);
-  return { kind: 'files', paths: packPaths(paths), count: paths.length, classes, levels: parts.claims.shared.levels };
+  const classes = new Uint8Array(keys.length).fill(CLASS_UNKNOWN);
+  return { kind: 'files', files: packFiles(keys), count: keys.length, classes, levels: parts.claims.shared.levels };
 }
 
 const spooled = (): string[] => readdirSync(store.spoolDir());
