@@ -22,7 +22,7 @@ export async function examine(repository: Repository, readData: number, threads?
     const looked = checkSmall(repository, findings).then(() => packs.look());
     const needs = new Needs(repository, findings, packs);
     const reading = readData > 0 ? packs.read(readData, looked, threads) : Promise.resolve();
-    // All are waited for, whichever fails: they use the same store.
+    // Both are waited for, whichever fails: they use the same store.
     for (const done of await Promise.allSettled([looked.then(() => needs.look()), reading]))
       if (done.status === 'rejected') throw done.reason;
     (packs.hasBad ? await needsAgain(repository, findings, packs) : needs).tell();

@@ -136,13 +136,13 @@ export class PackState {
     pool?.setUp(setup);
     const waiting = chosen.values();
     let verified = 0;
-    let isOver = false;
+    const over = new AbortController();
     const verifyOneByOne = async (verify: (pack: PackToVerify) => Promise<unknown>): Promise<void> => {
       for (const row of waiting) {
         context.signal.throwIfAborted();
         const verdict = (await verify(this.toVerify(row))) as PackVerdict;
         await looked;
-        if (isOver) return;
+        if (over.signal.aborted) return;
         this.judge(verdict);
         const { read } = this.findings;
         context.report.progress({ files: ++verified, bytes: read, totalFiles: chosen.length, totalBytes });
@@ -152,12 +152,14 @@ export class PackState {
     const inThisOne = looked.then(() => {
       context.report.start('reading packs');
       const own = new PackVerifier(store, keyring);
-      return verifyOneByOne((pack) => own.verify(pack));
+      return verifyOneByOne((pack) => own.verify(pack, over.signal));
     });
     try {
       await Promise.all([...inThreads, inThisOne]);
     } finally {
-      isOver = true;
+      over.abort();
+      // A pack that comes from a server comes whole, and is not waited for.
+      if (store.kind === 'local') await inThisOne.catch(() => undefined);
       await pool?.close();
     }
   }

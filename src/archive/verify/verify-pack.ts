@@ -56,12 +56,13 @@ export class PackVerifier {
    *
    * The checksum in its name is not made: each byte lies under the authentication tag of a frame or of the directory (the
    * header under all of them), and a tag tells more of changed bytes than a checksum, namely where they are.
+   * @param signal ends it, with its reason, when no more is being read
    */
-  async verify(pack: PackToVerify): Promise<PackVerdict> {
+  async verify(pack: PackToVerify, signal?: AbortSignal): Promise<PackVerdict> {
     const expected = decodeDirectory(pack.directory);
     const verdict: PackVerdict = { name: pack.name, bytes: 0, problems: [], lostIds: new Uint8Array(0) };
     try {
-      await this.verifyPieces(pack, expected, verdict);
+      await this.verifyPieces(pack, expected, verdict, signal);
     } catch (error) {
       if (!isDamage(error)) throw error;
       verdict.problems.push({ kind: isMissing(error) ? 'missing' : 'damaged', message: (error as Error).message });
@@ -70,12 +71,18 @@ export class PackVerifier {
     return verdict;
   }
 
-  private async verifyPieces(pack: PackToVerify, expected: PackDirectory, verdict: PackVerdict): Promise<void> {
+  private async verifyPieces(
+    pack: PackToVerify,
+    expected: PackDirectory,
+    verdict: PackVerdict,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const pieces = new PackPieces(expected.frames);
     const lost: Uint8Array[] = [];
     const damaged = (message: string): number => verdict.problems.push({ kind: 'damaged', message });
     let cipher: ObjectCipher | undefined;
     for await (const stretch of readPack(this.store, objectPath('packs', pack.name), pieces, this.memory)) {
+      signal?.throwIfAborted();
       verdict.bytes += stretch.bytes.length;
       for (let piece = stretch.first; piece < stretch.end; piece++) {
         const number = piece - 1;

@@ -60,7 +60,10 @@ function idsOf(...numbers: number[]): string {
   return Buffer.concat(parts).toString('hex');
 }
 
-async function verify(from: Partial<ObjectStore> = {}): Promise<Omit<PackVerdict, 'lostIds'> & { lost: string }> {
+async function verify(
+  from: Partial<ObjectStore> = {},
+  signal?: AbortSignal,
+): Promise<Omit<PackVerdict, 'lostIds'> & { lost: string }> {
   const asked: Partial<ObjectStore> = {
     kind: 'local',
     size: (path) => store.size(path),
@@ -68,7 +71,7 @@ async function verify(from: Partial<ObjectStore> = {}): Promise<Omit<PackVerdict
     readRange: (path, offset, length, into) => store.readRange(path, offset, length, into),
     ...from,
   };
-  const { lostIds, ...rest } = await new PackVerifier(asked as ObjectStore, keyring).verify(pack);
+  const { lostIds, ...rest } = await new PackVerifier(asked as ObjectStore, keyring).verify(pack, signal);
   return { ...rest, lost: Buffer.from(lostIds).toString('hex') };
 }
 
@@ -95,6 +98,24 @@ test('a sound pack is read a few frames at a time, each byte once', async () => 
   });
   expect(read.at(-1)![1]).toBe(pack.size);
   for (const [from, to] of read) expect(to - from).toBeLessThanOrEqual(3 * FRAME);
+});
+
+test('it is not read on when that is over', async () => {
+  const over = new AbortController();
+  let underWay = 0;
+  let reads = 0;
+  const readRange: ObjectStore['readRange'] = async (path, offset, length, into) => {
+    reads++;
+    underWay++;
+    if (reads === 2) over.abort(new Error('enough'));
+    try {
+      return await store.readRange(path, offset, length, into);
+    } finally {
+      underWay--;
+    }
+  };
+  await expect(verify({ readRange }, over.signal)).rejects.toThrow('enough');
+  expect({ reads, underWay }).toEqual({ reads: 2, underWay: 0 });
 });
 
 test('from a server it is read at once', async () => {
