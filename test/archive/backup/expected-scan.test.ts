@@ -2,14 +2,30 @@ import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Worker } from 'node:worker_threads';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ExpectedScan, planOptions } from '../../../src/archive/backup/expected-scan.js';
-import type { ScanThread } from '../../../src/archive/backup/scan-thread.js';
+import type { ScanMessage, ScanThread } from '../../../src/archive/backup/scan-thread.js';
 import type { Context } from '../../../src/archive/context.js';
 import type { Lineage } from '../../../src/archive/lineage.js';
 import type { BackupOptions } from '../../../src/archive/types.js';
 import { type Catalog, lastUse } from '../../../src/catalog/index.js';
 import { planRoots, type RootPlan, type ScanPlan } from '../../../src/scan/index.js';
+
+/** Resolves when the thread that was started last has scanned all, or has ended. */
+let scanned: Promise<void>;
+vi.mock('../../../src/archive/backup/early-scan.js', async (original) => {
+  const real = await original<{ takeScan(): Worker }>();
+  const takeScan = (): Worker => {
+    const worker = real.takeScan();
+    scanned = new Promise((resolve) => {
+      worker.on('message', ({ kind }: ScanMessage) => kind === 'done' && resolve());
+      worker.on('exit', () => resolve());
+    });
+    return worker;
+  };
+  return { ...real, takeScan };
+});
 
 const OPTIONS: BackupOptions = {
   hardRemove: false,
@@ -54,6 +70,7 @@ beforeEach(async () => {
   await sleep(150);
 });
 afterEach(async () => {
+  vi.restoreAllMocks();
   for (const scan of begun.splice(0)) await scan.dismiss();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -62,8 +79,8 @@ async function begin(options: Partial<BackupOptions> = {}): Promise<ExpectedScan
   const scan = await ExpectedScan.begin(context, { ...OPTIONS, ...options });
   if (scan === undefined) throw new Error('there is little to scan');
   begun.push(scan);
-  // It is done with so few files by then.
-  await sleep(200);
+  // It has seen all by then, if it has begun.
+  await Promise.race([scanned, sleep(300)]);
   return scan;
 }
 
@@ -100,7 +117,13 @@ async function foundAfter(
 }
 
 test('a scan that was expected is not made again', async () => {
-  expect(await foundAfter(() => undefined)).toEqual(['a']);
+  // However long the thread takes to start.
+  vi.spyOn(performance, 'now').mockReturnValue(0);
+  const scan = await begin();
+  await scanned;
+  writeFileSync(join(tree, 'b'), '');
+  const of = await plan();
+  expect(await found(await scan.threadFor(of, catalog(), LINEAGE), of)).toEqual(['a']);
 });
 
 test('where a run has written the catalog since, it is: what that run found new would be taken for gone', async () => {
