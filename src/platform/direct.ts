@@ -71,7 +71,7 @@ const UNDER_WAY = 6;
 const UNDER_WAY_AT_END = 3;
 /** Memory of this thread that is kept for what is written next. */
 const free: Uint8Array<ArrayBuffer>[] = [];
-const MOST_FREE = 16;
+const MOST_FREE = 32;
 
 /**
  * Writes stretches of a direct file: what follows on what came before is gathered, copied, and written in large pieces
