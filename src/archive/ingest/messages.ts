@@ -1,7 +1,7 @@
 import type { ByteString } from '../../bytes.js';
 import type { ChunkerParams } from '../../chunk/index.js';
 import type { KeyringData } from '../../crypto/keyring.js';
-import { pathOf } from '../../scan/index.js';
+import { nameOf, parentKey, pathOf } from '../../scan/index.js';
 import type { OpenOptions } from '../../store/index.js';
 import type { SharedClaims } from './claim-table.js';
 import type { FinishedPack, FramePayload, PackOrigin } from './pack-writer.js';
@@ -63,14 +63,10 @@ export function packFiles(keys: readonly ByteString[]): Buffer<ArrayBuffer> {
   let size = 0;
   let directory: ByteString | undefined;
   for (const key of keys) {
-    const cut = key.lastIndexOf('\0');
-    const length = Math.max(cut, 0);
-    let path = '';
-    if (directory?.length !== length || !key.startsWith(directory)) {
-      directory = key.slice(0, length);
-      path = pathOf(directory);
-    }
-    const name = key.slice(cut + 1);
+    const parent = parentKey(key);
+    const path = parent === directory ? '' : pathOf(parent);
+    const name = nameOf(key);
+    directory = parent;
     strings.push(path, name);
     size += 2 * LENGTH_FIELD + path.length + name.length;
   }

@@ -75,12 +75,12 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function begin(options: Partial<BackupOptions> = {}): Promise<ExpectedScan> {
+/** @param patience how long its thread may take to see all, milliseconds; one that does not begin never will */
+async function begin(options: Partial<BackupOptions> = {}, patience = 300): Promise<ExpectedScan> {
   const scan = await ExpectedScan.begin(context, { ...OPTIONS, ...options });
   if (scan === undefined) throw new Error('there is little to scan');
   begun.push(scan);
-  // It has seen all by then, if it has begun.
-  await Promise.race([scanned, sleep(300)]);
+  await Promise.race([scanned, sleep(patience, undefined, { ref: false })]);
   return scan;
 }
 
@@ -107,9 +107,9 @@ async function found(thread: ScanThread, of: ScanPlan): Promise<string[]> {
 /** What a run finds whose scan begins, when a file comes after it and then something else happens. */
 async function foundAfter(
   happens: () => void | Promise<void>,
-  parts: { of?: ScanPlan; lineage?: Lineage; options?: Partial<BackupOptions> } = {},
+  parts: { of?: ScanPlan; lineage?: Lineage; options?: Partial<BackupOptions>; patience?: number } = {},
 ): Promise<string[]> {
-  const scan = await begin(parts.options);
+  const scan = await begin(parts.options, parts.patience);
   writeFileSync(join(tree, 'b'), '');
   await happens();
   const of = parts.of ?? (await plan());
@@ -119,11 +119,7 @@ async function foundAfter(
 test('a scan that was expected is not made again', async () => {
   // However long the thread takes to start.
   vi.spyOn(performance, 'now').mockReturnValue(0);
-  const scan = await begin();
-  await scanned;
-  writeFileSync(join(tree, 'b'), '');
-  const of = await plan();
-  expect(await found(await scan.threadFor(of, catalog(), LINEAGE), of)).toEqual(['a']);
+  expect(await foundAfter(() => undefined, { patience: 10_000 })).toEqual(['a']);
 });
 
 test('where a run has written the catalog since, it is: what that run found new would be taken for gone', async () => {
