@@ -4,7 +4,7 @@ import { isLinux } from './constants.js';
 import { failureFd } from './descriptors.js';
 import { errnoOf } from './error.js';
 import { libc, memory, outcome, scratch } from './ffi.js';
-import { startWriteback } from './file.js';
+import { startWriteback, writeFully } from './file.js';
 
 /**
  * Writing past the page cache (O_DIRECT). What is written once and not read soon need not be copied there: that costs
@@ -178,7 +178,7 @@ export class DirectWriter {
     this.stage = undefined;
     if (this.underWay.size >= this.most) {
       try {
-        writeDirectly(fd, bytes, position, 0);
+        writeDirectly(fd, bytes, position);
       } catch (error) {
         this.failure ??= error as Error;
       }
@@ -274,7 +274,8 @@ function writeBeside(fd: number, bytes: Uint8Array, position: number): Promise<v
       try {
         if (error !== null && error.code !== 'EINVAL') throw error;
         // The rest, if there is one: the disk may be full.
-        if (error !== null || written < bytes.length) writeDirectly(fd, bytes, position, error === null ? written : 0);
+        const done = error === null ? written : 0;
+        if (done < bytes.length) writeDirectly(fd, bytes.subarray(done), position + done);
         resolve();
       } catch (failure) {
         reject(failure);
@@ -284,17 +285,11 @@ function writeBeside(fd: number, bytes: Uint8Array, position: number): Promise<v
 }
 
 /** Writes whole blocks from aligned memory to a direct file. One that turns out not to take them is made a plain one. */
-export function writeDirectly(fd: number, bytes: Uint8Array, position: number, from: number): void {
+export function writeDirectly(fd: number, bytes: Uint8Array, position: number): void {
   try {
-    writeFully(fd, bytes, position, from);
+    writeFully(fd, bytes, position);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EINVAL' || !setDirect(fd, false)) throw error;
-    writeFully(fd, bytes, position, from);
+    writeFully(fd, bytes, position);
   }
-}
-
-/** Writes bytes to a place in a file, from the given one of them on. */
-export function writeFully(fd: number, bytes: Uint8Array, position: number, from = 0): void {
-  for (let done = from; done < bytes.length; )
-    done += fs.writeSync(fd, bytes, done, bytes.length - done, position + done);
 }

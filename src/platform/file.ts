@@ -122,3 +122,25 @@ export function adviseSequential(fd: number): void {
 export function adviseDontNeed(fd: number, offset: number, length: number): void {
   posixFadvise()?.(fd, offset, length, POSIX_FADV_DONTNEED);
 }
+
+/** Reads so many bytes from a place in a file to the front of `into`. Returns whether there are so many. */
+export function readFully(fd: number, into: Uint8Array, length: number, position: number): boolean {
+  let done = 0;
+  while (done < length) {
+    const got = fs.readSync(fd, into, done, length - done, position + done);
+    if (got === 0) return false;
+    done += got;
+  }
+  return true;
+}
+
+/** Writes bytes, or `length` of them from `start` on, to a place in a file. */
+export function writeFully(
+  fd: number,
+  bytes: Uint8Array,
+  position: number,
+  start = 0,
+  length = bytes.length - start,
+): void {
+  for (let done = 0; done < length; ) done += fs.writeSync(fd, bytes, start + done, length - done, position + done);
+}

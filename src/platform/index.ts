@@ -33,7 +33,6 @@ export {
   DirectWriter,
   setDirect,
   writeDirectly,
-  writeFully,
   writeWholeDirectly,
 } from './direct.js';
 export { SystemError } from './error.js';
@@ -43,9 +42,11 @@ export {
   adviseSequential,
   nextData,
   nextHole,
+  readFully,
   startWriteback,
   syncDirectory,
   syncFileSystem,
+  writeFully,
 } from './file.js';
 export { letHeapGrow, SMALL_HEAP, startThreadsOf } from './heaps.js';
 export { type FileLock, type LockMode, lockFd, openLock, unlockFd } from './lock.js';

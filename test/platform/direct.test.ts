@@ -41,7 +41,7 @@ describe('memory for direct writes', () => {
   it('what a direct file refuses is written as ever', () => {
     const { file, fd } = newFile();
     if (canWriteDirectly(fd)) setDirect(fd, true);
-    writeDirectly(fd, bytesOf(1000, 3), 24, 0);
+    writeDirectly(fd, bytesOf(1000, 3), 24);
     fs.closeSync(fd);
     expect(fs.readFileSync(file).subarray(24)).toEqual(Buffer.from(bytesOf(1000, 3)));
   });

@@ -11,6 +11,7 @@ import {
   createFileAt,
   DirectWriter,
   openFileAt,
+  readFully,
   removeFileAt,
   removeXattrFd,
   StatBuffer,
@@ -18,6 +19,7 @@ import {
   setXattrFd,
   startWriteback,
   statFd,
+  writeFully,
   writeWholeDirectly,
 } from '../../platform/index.js';
 import type { ObjectStore } from '../../store/index.js';
@@ -492,10 +494,8 @@ function continues(run: Run, next: Run): boolean {
   return run.source === next.source && next.offset === run.offset + run.length && next.start === run.start + run.length;
 }
 
-function writeRun(fd: number, run: Run): void {
-  let done = 0;
-  while (done < run.length)
-    done += fs.writeSync(fd, run.source, run.start + done, run.length - done, run.offset + done);
+function writeRun(fd: number, { source, start, length, offset }: Run): void {
+  writeFully(fd, source, offset, start, length);
 }
 
 /** Big files are synced in the end: the disk has something to do until then. */
@@ -506,16 +506,6 @@ function writePiece(fd: number, run: Run, direct: DirectWriter | undefined): voi
   }
   writeRun(fd, run);
   startWriteback(fd, run.offset, run.length);
-}
-
-function readFully(fd: number, into: Uint8Array, length: number, position: number): boolean {
-  let got = 0;
-  while (got < length) {
-    const n = fs.readSync(fd, into, got, length - got, position + got);
-    if (n === 0) return false;
-    got += n;
-  }
-  return true;
 }
 
 function removeIfThere(dir: number, name: ByteString): void {

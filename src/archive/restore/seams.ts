@@ -38,7 +38,7 @@ export class Seams {
       const [[from, to]] = ranges;
       if (from !== 0 || to !== BLOCK) continue;
       memory.set(bytes);
-      writeDirectly(fd, memory, number * BLOCK, 0);
+      writeDirectly(fd, memory, number * BLOCK);
       this.blocks.delete(number);
     }
     // Not again for each that is added, if most are incomplete.

@@ -12,6 +12,7 @@ import {
   closeFd,
   createFileAt,
   openFileAt,
+  readFully,
   removeFileAt,
   StatBuffer,
   setDirect,
@@ -878,14 +879,4 @@ function wrongSize(found: number, size: number): string {
 /** Whether an error is about what was to be read, not about the store as a whole. */
 function isAboutContent(error: unknown): boolean {
   return error instanceof FormatError || (error instanceof StoreError && error.code !== 'gone');
-}
-
-function readFully(fd: number, into: Uint8Array, length: number, position: number): boolean {
-  let got = 0;
-  while (got < length) {
-    const n = fs.readSync(fd, into, got, length - got, position + got);
-    if (n === 0) return false;
-    got += n;
-  }
-  return true;
 }
