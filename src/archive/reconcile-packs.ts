@@ -1,4 +1,4 @@
-import type { Catalog } from '../catalog/index.js';
+import type { Catalog, PackInput } from '../catalog/index.js';
 import type { Keyring } from '../crypto/keyring.js';
 import { openCert } from '../format/cert.js';
 import { openIndex } from '../format/index-object.js';
@@ -11,6 +11,7 @@ import type { Context } from './context.js';
 import type { CopiedFolder } from './copies.js';
 import { type DamageMarks, damageMarks } from './damage-marks.js';
 import { noteIndex, packsOfIndex } from './index-notes.js';
+import { holdSame, NOBODY, ownDirectory } from './pack-directory.js';
 import { type NamedTombstone, readAll, readTombstones, tryOpen, type UnreadableObject } from './small-objects.js';
 
 /** What is needed to compare a catalog with its store. */
@@ -78,7 +79,7 @@ export async function lookAtPacks(parts: ReconcileParts, options: LookOptions): 
     records,
   );
   const marks = damageMarks(records, trust);
-  await mergeIndexes(parts, trust, indexes, unreadable);
+  await mergeIndexes(parts, trust, { indexes, packs }, unreadable);
   const tombstones = await readTombstones(parts, trust, listedTombstones, unreadable);
   const isSetAside = (name: string) => marks.objects.size > 0 && marks.objects.has(objectPath('packs', name));
   const state = catalog.packs.reconcile(
@@ -124,14 +125,17 @@ function byRecordTime(a: NamedRecord, b: NamedRecord): number {
 
 /** Takes the pack rows of indexes that the catalog has not seen yet. */
 async function mergeIndexes(
-  { store, keyring, catalog }: ReconcileParts,
+  parts: ReconcileParts,
   trust: Trust,
-  listed: ListedObject[],
+  listed: Pick<PacksSeen, 'indexes' | 'packs'>,
   unreadable: UnreadableObject[],
 ): Promise<void> {
+  const { store, keyring, catalog } = parts;
   const merged = catalog.objects.names('index');
-  const listedNames = new Set(listed.map(({ name }) => name));
-  for (const { name } of listed) {
+  const listedNames = new Set(listed.indexes.map(({ name }) => name));
+  const sizes = new Map(listed.packs.map(({ name, size }) => [name, size]));
+  // In one order everywhere: what a catalog has of packs must not depend on how a store lists.
+  for (const name of [...listedNames].sort()) {
     if (merged.has(name)) continue;
     const opened = await tryOpen(store, 'index', name, unreadable, (bytes) => {
       const { index, signer } = openIndex(keyring, bytes, zstdCodec);
@@ -143,12 +147,52 @@ async function mergeIndexes(
     const role = trust.roleOf(signer, name);
     if (role === undefined) continue;
     // A backup key may vouch for its own packs only; that a pack was opened counts from a full role alone.
-    const rows = packs.filter((pack) => role === 'full' || pack.writer === signer);
+    const rows = packs
+      .filter((pack) => role === 'full' || pack.writer === signer)
+      .map((pack) => ({ ...pack, opened: pack.opened && role === 'full' }));
+    const prevails = role === 'full' || (keyring.role === 'backup' && signer === keyring.signer());
+    const { fitting, corrections } = await settleDisagreements(parts, rows, { sizes, prevails });
     catalog.transaction(() => {
-      catalog.packs.add(rows.map((pack) => ({ ...pack, opened: pack.opened && role === 'full' })));
+      catalog.packs.add(fitting);
+      for (const [number, row] of corrections) catalog.packs.correct(number, row);
       noteIndex(catalog, name, packs);
     });
   }
   const gone = [...merged].filter((name) => !listedNames.has(name));
   if (gone.length > 0) catalog.objects.remove('index', gone);
+}
+
+/**
+ * A backup key may say whatever it likes of another's pack, and must not hide what is in it so. Where an index says other
+ * than the catalog has it, the pack itself tells what is right; to a key that cannot read it, whoever may be believed.
+ * @param prevails whether the rows are from a full role, or this key's own
+ * @returns the rows that may be added, and what is to be corrected in the catalog, by the packs' numbers
+ */
+async function settleDisagreements(
+  parts: ReconcileParts,
+  rows: readonly PackInput[],
+  { sizes, prevails }: { sizes: ReadonlyMap<string, number>; prevails: boolean },
+): Promise<{ fitting: PackInput[]; corrections: [number: number, row: PackInput][] }> {
+  const { catalog } = parts;
+  const fitting: PackInput[] = [];
+  const corrections: [number, PackInput][] = [];
+  for (const row of rows) {
+    const known = catalog.packs.byName(row.name);
+    if (known === undefined) {
+      fitting.push(row);
+      continue;
+    }
+    const knownHolds = { ...known, directory: catalog.packs.directory(known.number)! };
+    if (holdSame(knownHolds, row)) {
+      const isOther = known.writer !== row.writer && known.writer !== NOBODY && row.writer !== NOBODY;
+      if (prevails && isOther) corrections.push([known.number, { ...row, opened: row.opened || known.opened }]);
+      else fitting.push(row);
+      continue;
+    }
+    const size = sizes.get(row.name);
+    const own = size === undefined ? undefined : await ownDirectory(parts, row.name, size);
+    if (own === undefined ? prevails : holdSame(own, row)) corrections.push([known.number, row]);
+    else if (own !== undefined && !holdSame(own, knownHolds)) corrections.push([known.number, own]);
+  }
+  return { fitting, corrections };
 }

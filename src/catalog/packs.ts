@@ -65,6 +65,23 @@ export class Packs {
     return this.db.transaction(() => packs.map((pack) => this.addOne(pack)));
   }
 
+  /** Replaces what is known of a pack, which keeps its number, by what has turned out to be right. */
+  correct(number: number, pack: PackInput): void {
+    this.db.transaction(() => {
+      this.db.run(
+        `UPDATE packs SET kind = ?, size = ?, run = ?, writer = ?, opened = ?, blobs = ?, verified = NULL WHERE number = ?`,
+        pack.kind,
+        pack.size,
+        hexBytes(pack.run),
+        hexBytes(pack.writer),
+        pack.opened ? 1 : 0,
+        pack.blobs,
+        number,
+      );
+      this.db.run('UPDATE pack_directories SET directory = ? WHERE number = ?', pack.directory, number);
+    });
+  }
+
   /** All rows, by number. */
   all(): PackRow[] {
     return this.db.allBig<StoredPack>('SELECT * FROM packs ORDER BY number').map(toRow);

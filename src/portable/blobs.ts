@@ -56,7 +56,8 @@ export class Blobs {
   /** Packs that the store lists, with their sizes. */
   private readonly listed: ReadonlyMap<string, number>;
   private readonly packs: Pack[] = [];
-  private readonly added = new Set<string>();
+  /** What has been said of each pack. Indexes may differ: whoever may add one may say anything of another's pack. */
+  private readonly added = new Map<string, Uint8Array[]>();
   private count = 0;
   /** Open addressing by the first bytes of an id; holds numbers of blobs plus 1. Made when first needed. */
   private table: Uint32Array | undefined;
@@ -79,12 +80,13 @@ export class Blobs {
 
   /** Takes a pack's directory, from an index; nothing happens when the store has no such pack of this size. */
   add(name: string, size: number, directory: Uint8Array): void {
-    if (this.added.has(name) || this.listed.get(name) !== size) return;
+    const known = this.added.get(name) ?? [];
+    if (this.listed.get(name) !== size || known.some((other) => same(other, directory))) return;
     const pack = readDirectory(name, size, directory);
     pack.first = this.count;
     this.count += pack.lengths.length;
     this.packs.push(pack);
-    this.added.add(name);
+    this.added.set(name, [...known, directory]);
     this.table = undefined;
   }
 
@@ -102,19 +104,18 @@ export class Blobs {
           failure = error;
         }
       }
-      // Perhaps an index is lost: the packs themselves know what they hold.
+      // Perhaps an index is lost, or false: the packs themselves know what they hold.
       if (!(await this.readDirectories())) break;
     }
     throw failure ?? new PortableError('missing', `blob ${hex(id)} is in no pack of the store`);
   }
 
-  /** Reads the directories of packs that no index named, once. Returns whether that was news. */
+  /** Reads the packs' own directories, once. Returns whether that was news. */
   private async readDirectories(): Promise<boolean> {
     if (this.hasReadDirectories) return false;
     this.hasReadDirectories = true;
     const before = this.packs.length;
     for (const [name, size] of this.listed) {
-      if (this.added.has(name)) continue;
       try {
         this.add(name, size, await this.ownDirectory(name, size));
       } catch (error) {

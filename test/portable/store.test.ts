@@ -8,6 +8,7 @@ import { holeId } from '../../src/format/chunk-list.js';
 import { type Entry, EntryType } from '../../src/format/entry.js';
 import { objectName } from '../../src/format/object.js';
 import { openPortableStore, type PortableEntry, type PortableStore, type Secret } from '../../src/portable/index.js';
+import { objectPath } from '../../src/store/index.js';
 import { entryOf, Gatherer, MemoryFiles, StoreMaker } from './store-maker.js';
 
 const SECRET = Uint8Array.from({ length: 32 }, (_, i) => 255 - i);
@@ -249,6 +250,35 @@ describe('a store', () => {
       const files = new MemoryFiles(new Map(second.files.map));
       files.map.set(path, new Uint8Array(bytes.length));
       const store = await open(KEY, files);
+      const entry = await store.entry(await onlySnapshot(store), 'f');
+      expect(await shaOf(store, entry!)).toBe(one.sha);
+    }
+  });
+
+  it('finds what is in a pack although an index says other of it', async () => {
+    for (const isThere of [true, false]) {
+      const second = new StoreMaker();
+      await second.slot({ method: 'key-file', bytes: SECRET });
+      const g = new Gatherer(second);
+      const one = file(g, 'f', [chunk('true', 5000)]);
+      const listing = g.listing([one.entry]);
+      const packs = g.packs();
+      const honest = second.index(packs);
+      second.snapshot({ listing });
+      const liar = second.key('backup', ['laptop']);
+      const other = second.pack(
+        'data',
+        [{ blobs: [new Uint8Array(10)], ids: [new Uint8Array(24).fill(5)], raw: true }],
+        liar,
+      );
+      const lies = packs.map((pack) => ({ ...pack, writer: liar.signer(), directory: other.directory }));
+      // Which is read first depends on their names.
+      for (let name = ''; name === '' || name > honest; ) {
+        if (name !== '') second.files.map.delete(objectPath('index', name));
+        name = second.index(lies, liar);
+      }
+      if (!isThere) second.files.map.delete(objectPath('index', honest));
+      const store = await open(KEY, second.files);
       const entry = await store.entry(await onlySnapshot(store), 'f');
       expect(await shaOf(store, entry!)).toBe(one.sha);
     }

@@ -1,8 +1,8 @@
 import type { FormatError } from '../../errors.js';
 import { decodeDirectory } from '../../format/pack.js';
 import { objectPath } from '../../store/index.js';
-import { readPackDirectory } from '../forgetting/strange-packs.js';
 import { packsOfIndex } from '../index-notes.js';
+import { readPackDirectory } from '../pack-directory.js';
 import type { Repository } from '../repository.js';
 import { isDamage } from '../small-objects.js';
 import type { CheckProblem } from '../types.js';

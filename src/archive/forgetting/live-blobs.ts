@@ -70,8 +70,8 @@ export class LiveBlobs {
         // The catalog holds the entries of what is applied; of anything else the segments have to be read.
         const missing = this.missing;
         await this.markListing(listing.id, listing.depth, row.applied ? 'never' : 'always');
-        // What a pending snapshot lacks, its writer has still to put.
-        if (row.state === 'pending') this.missing = missing;
+        // What a pending snapshot lacks, its writer has still to put; a foreign one may refer to anything.
+        if (row.state === 'pending' || row.state === 'foreign') this.missing = missing;
       } catch (error) {
         if (!(error instanceof FormatError || error instanceof UserError)) throw error;
         // A foreign snapshot may refer to anything; it is kept as far as it goes.

@@ -1,14 +1,15 @@
-import type { PackRow } from '../../catalog/index.js';
 import { ExitCode, UserError } from '../../errors.js';
 import { objectPath } from '../../store/index.js';
 import { BlobIndex, indexFile, readable } from '../blob-index.js';
+import { NOBODY } from '../pack-directory.js';
 import type { PruneOptions } from '../types.js';
 import { dropLeftovers } from './drop.js';
 import { dropIndexes, renewIndexes } from './indexes.js';
 import { LiveBlobs } from './live-blobs.js';
+import { isOpened, openPacks } from './opened-packs.js';
 import { PackCopier } from './pack-copier.js';
 import { type PackUse, type PlanRules, type PrunePlan, planPrune } from './prune-plan.js';
-import { adoptStrangePacks, NOBODY, openPacks } from './strange-packs.js';
+import { adoptStrangePacks, correctBeforeDeleting } from './strange-packs.js';
 import type { Workshop } from './workshop.js';
 
 /** Space given back by default, and after commands that forget. */
@@ -48,21 +49,26 @@ export async function pruneExclusive(shop: Workshop, maxUnused: PruneOptions['ma
   refuseUnreadable(shop);
   await dropLeftovers(shop);
   await adoptStrangePacks(shop);
+  for (;;) {
+    const pruned = await pruneByIndex(shop, maxUnused);
+    if (pruned !== undefined) return pruned;
+  }
+}
+
+/** Nothing is done, and undefined returned, if the packs that are to go hold other than what the index says. */
+async function pruneByIndex(shop: Workshop, maxUnused: PruneOptions['maxUnused']): Promise<Pruned | undefined> {
   const index = BlobIndex.load(shop.catalog, indexFile(shop.context.config.tableDir), readable);
   try {
     const live = await LiveBlobs.find(shop, index);
-    warnOfMissing(shop, live.missing);
+    refuseMissing(live.missing);
     const { plan, changed } = await surePlan(shop, index, live, { maxUnused, forced: forcedPacks(shop) });
+    const going = [...plan.remove, ...plan.rewrite].map(({ row }) => row);
+    if (await correctBeforeDeleting(shop, going)) return undefined;
     return await carryOut(shop, index, plan, changed);
   } finally {
     index.close();
     shop.context.report.done();
   }
-}
-
-/** Whether a full role, or this catalog, has compared every blob of a pack with its id. */
-export function isOpened(row: PackRow): boolean {
-  return row.opened || row.verified !== undefined;
 }
 
 /** An object that cannot be read may need anything, or say anything: nothing goes before somebody has looked at it. */
@@ -95,8 +101,13 @@ export async function dropSetAside(shop: Workshop, only?: ReadonlySet<string>): 
   return dropped;
 }
 
-export function warnOfMissing({ context }: Workshop, missing: number): void {
-  if (missing > 0) context.attention(`${missing} blob(s) that snapshots need are in no pack; run 'backup-ninja check'`);
+/** What is missing may lie in a pack of which an index says otherwise, or nothing: none goes before that is settled. */
+export function refuseMissing(missing: number): void {
+  if (missing > 0)
+    throw new UserError(
+      ExitCode.failed,
+      `${missing} blob(s) that snapshots need are in no pack of the store, so nothing is pruned; run 'backup-ninja check', which names the files that need them, then restore the packs from a copy of the store, or run 'check --repair' to give them up`,
+    );
 }
 
 /**

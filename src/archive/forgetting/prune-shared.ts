@@ -9,10 +9,11 @@ import type { PruneOptions } from '../types.js';
 import { currentTime, dropLeftovers } from './drop.js';
 import { dropIndexes, renewIndexes } from './indexes.js';
 import { LiveBlobs } from './live-blobs.js';
+import { mayRelyOn } from './opened-packs.js';
 import { type PackUse, planPrune } from './prune-plan.js';
-import { clearForced, dropSetAside, forcedPacks, type Pruned, refuseUnreadable, warnOfMissing } from './prune-run.js';
-import { mayRelyOn, rescue } from './rescue.js';
-import { adoptStrangePacks } from './strange-packs.js';
+import { clearForced, dropSetAside, forcedPacks, type Pruned, refuseMissing, refuseUnreadable } from './prune-run.js';
+import { rescue } from './rescue.js';
+import { adoptStrangePacks, correctBeforeDeleting } from './strange-packs.js';
 import type { Workshop } from './workshop.js';
 
 /** Unreferenced packs of other writers are left for so long after the newest pack of their run was first seen. */
@@ -38,14 +39,19 @@ export async function pruneShared(
   refuseUnreadable(shop);
   await dropLeftovers(shop);
   const adopted = await adoptStrangePacks(shop);
+  const listed = new Set(shop.reconciled.packs.map(({ name }) => name));
+  const due = dueNow(shop, grace, listed);
+  await correctBeforeDeleting(
+    shop,
+    shop.catalog.packs.all().filter(({ name }) => due.has(name)),
+  );
   const index = BlobIndex.load(shop.catalog, indexFile(shop.context.config.tableDir), readable);
   try {
     const live = await LiveBlobs.find(shop, index);
-    warnOfMissing(shop, live.missing);
-    const listed = new Set(shop.reconciled.packs.map(({ name }) => name));
+    refuseMissing(live.missing);
     const doomed = new Set(shop.reconciled.tombstones.flatMap(({ packs }) => packs).filter((name) => listed.has(name)));
     const unneeded = adopted.filter((name) => !holdsLive(shop, index, live, name));
-    const pruned = await carryOut(shop, index, live, dueNow(shop, grace, listed), doomed);
+    const pruned = await carryOut(shop, index, live, due, doomed);
     const setAside = shop.reconciled.packs
       .map(({ name }) => name)
       .filter((name) => shop.reconciled.marks.objects.has(objectPath('packs', name)));

@@ -7,7 +7,6 @@ import { indexPacks } from './indexes.js';
 import type { LiveBlobs } from './live-blobs.js';
 import { PackCopier } from './pack-copier.js';
 import { BlobState, type PackUse } from './prune-plan.js';
-import { isOpened } from './prune-run.js';
 import type { Workshop } from './workshop.js';
 
 /** Which packs blobs are copied out of, and which they may stay in. */
@@ -61,11 +60,6 @@ export async function rescue(
     if (mine.length > 0) await copyOut(shop, index, states, mine, rescued);
   }
   return rescued;
-}
-
-/** What a full key wrote itself need not be opened again. */
-export function mayRelyOn({ reconciled }: Workshop, row: PackRow): boolean {
-  return isOpened(row) || reconciled.trust.countsAsFull(row.writer, row.name);
 }
 
 async function copyOut(
