@@ -1,4 +1,5 @@
 import type { PackRow, SnapshotInput } from '../catalog/index.js';
+import { ExitCode, UserError } from '../errors.js';
 import { ID_LENGTH } from '../format/entry.js';
 import { decodeDirectory } from '../format/pack.js';
 import { sealRecord } from '../format/record.js';
@@ -13,7 +14,7 @@ import type { Workshop } from './forgetting/workshop.js';
 import { packsOfIndex } from './index-notes.js';
 import { clearOwnPending, ownPending } from './own-pending.js';
 import { lookAtPacks } from './reconcile-packs.js';
-import { isDamage } from './small-objects.js';
+import { isDamage, type UnreadableObject } from './small-objects.js';
 
 /** Whether others may prune while this command runs: then what it puts has to be settled. */
 export function isShared(shop: Pick<Workshop, 'storeConfig'>): boolean {
@@ -30,6 +31,7 @@ export function isShared(shop: Pick<Workshop, 'storeConfig'>): boolean {
  * @param standing `put`: this run put them just now, and the catalog's packs are those that it relied on; `found`: an
  *   earlier run put them, and nothing is known of what they need
  * @returns false when something is lacking that must come from the disk; then nothing has been said of them
+ * @throws UserError when a tombstone cannot be read
  */
 export async function settleShared(
   shop: Workshop,
@@ -41,7 +43,9 @@ export async function settleShared(
   shop.relied ??= new Set();
   const { relied } = shop;
   for (const row of catalog.packs.all()) if (row.present && (keyring.isFull || !row.tombstoned)) relied.add(row.name);
-  shop.reconciled = { ...shop.reconciled, ...(await lookAtPacks(shop, { unreadable: [], acceptLoss: false })) };
+  const unreadable: UnreadableObject[] = [];
+  shop.reconciled = { ...shop.reconciled, ...(await lookAtPacks(shop, { unreadable, acceptLoss: false })) };
+  refuseUnreadTombstones(shop, unreadable);
   // Nobody wants it any more, or what it was made of: it must not bring that back.
   if (snapshots.some(({ name, replaces }) => [name, ...replaces].some((each) => isForgotten(shop, each)))) return false;
   const usable = new Set(
@@ -58,6 +62,18 @@ export async function settleShared(
     await store.put(objectPath('records', record.name), record.bytes);
   }
   return true;
+}
+
+/** A tombstone that cannot be read may doom any pack that the snapshots rely on. */
+function refuseUnreadTombstones({ reconciled: { marks } }: Workshop, unreadable: readonly UnreadableObject[]): void {
+  const bad = unreadable.find(
+    ({ path, foreign }) => path.startsWith('tombstones/') && !foreign && !marks.objects.has(path),
+  );
+  if (bad !== undefined)
+    throw new UserError(
+      ExitCode.failed,
+      `a tombstone cannot be read, so nobody knows which packs will be deleted, and the snapshot stays pending, ${bad.path} (${bad.message}); restore it from a copy of the store, or run 'backup-ninja check --repair' with a full key to set it aside, then run this again`,
+    );
 }
 
 /**

@@ -1,4 +1,6 @@
 import './mocks.js';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { calm, interrupt, interruptionsLeft } from './interruptions.js';
 import { Site, X } from './site.js';
@@ -37,6 +39,26 @@ describe('a full key', () => {
     const { snapshot } = await a.backup();
     expect(interruptionsLeft()).toBe(0);
     expect((await b.snapshots('a')).map(({ id }) => id)).toEqual([...before.map(({ id }) => id), snapshot]);
+    await site.expectWhole();
+  });
+
+  test('does not say that it is complete while a tombstone cannot be read', async () => {
+    const { a, b } = fresh();
+    site.write('x again', X);
+    let tombstone = '';
+    let content: Buffer = Buffer.alloc(0);
+    interrupt('before', 'put', 'snapshots/', async () => {
+      await site.doom();
+      tombstone = join(site.folder, 'store', 'tombstones', site.objects('tombstones')[0]!);
+      content = readFileSync(tombstone);
+      writeFileSync(tombstone, content.subarray(0, -1));
+    });
+    const stopped = await a.run('backup', '--soft');
+    expect(stopped.code).toBe(1);
+    expect(stopped.stderr).toMatch(/a tombstone cannot be read.*tombstones\//);
+    writeFileSync(tombstone, content);
+    expect((await b.snapshots('a')).at(-1)).toMatchObject({ pending: true });
+    await a.backup();
     await site.expectWhole();
   });
 
