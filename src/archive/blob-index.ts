@@ -1,8 +1,9 @@
-import { closeSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Catalog } from '../catalog/index.js';
 import { ID_LENGTH } from '../format/entry.js';
 import { decodeDirectory, directoryIds, type PackDirectory } from '../format/pack.js';
+import { writeFully } from '../platform/index.js';
 import { ClaimTable, createClaims, type KnownIdReader } from './ingest/claim-table.js';
 
 /** Where a blob lies. */
@@ -87,7 +88,7 @@ export class BlobIndex {
         const pack = byNumber.get(number);
         if (pack === undefined) continue;
         const ids = directoryIds(directory);
-        writeSync(fd, ids, 0, ids.length, pack.first * ID_LENGTH);
+        writeFully(fd, ids, pack.first * ID_LENGTH);
         claims.load(ids, pack.first);
       }
     } finally {

@@ -26,6 +26,8 @@ const BUSY = -1;
 const NEXT = 0;
 const MAX_NEW_IDS_BYTES = 2 ** 31;
 const GROW_STEP = 1 << 20;
+/** So many threads may claim a blob at once, and find room for its id. */
+const AT_ONCE = 64;
 
 /** The result of a claim: the blob's number, and whether this call was the one that claimed it. */
 export interface Claim {
@@ -36,12 +38,15 @@ export interface Claim {
 /** Gives the id of a known blob by its number, into `out`. */
 export type KnownIdReader = (number: number, out: Uint8Array) => void;
 
-/** Room for `blobs` known blobs and about `more` further ones. */
-export function createClaims(blobs: number, more: number): SharedClaims {
+/**
+ * Room for `blobs` known blobs and about `more` further ones.
+ * @param maxNewIds bytes of ids that can be claimed; blobs beyond (some 89 million) are stored without being findable
+ */
+export function createClaims(blobs: number, more: number, maxNewIds = MAX_NEW_IDS_BYTES): SharedClaims {
   const claims: SharedClaims = {
     levels: [createLevel(blobs + more)],
     control: new SharedArrayBuffer(8),
-    newIds: new SharedArrayBuffer(GROW_STEP, { maxByteLength: MAX_NEW_IDS_BYTES }),
+    newIds: new SharedArrayBuffer(Math.min(GROW_STEP, maxNewIds), { maxByteLength: maxNewIds }),
     known: blobs,
   };
   new Int32Array(claims.control)[NEXT] = blobs;
@@ -172,6 +177,7 @@ export class ClaimTable {
       const w = slot * SLOT_WORDS;
       let value = settled(level, w);
       if (value === 0) {
+        if (!this.hasRoom()) break;
         if (Atomics.compareExchange(level, w, 0, BUSY) === 0) {
           const number = this.takeNumber(ids, at);
           level[w + 1] = high;
@@ -189,9 +195,15 @@ export class ClaimTable {
         return;
       }
     }
-    // The level is full: the blob is stored without being findable.
-    result.number = this.takeNumber(ids, at);
+    // The level is full, or there is no room for more ids: the blob is stored without being findable.
+    result.number = Atomics.add(this.control, NEXT, 1);
     result.isNew = true;
+  }
+
+  /** Whether each thread can claim one more blob. Asked before a slot is taken, for which others would wait for ever. */
+  private hasRoom(): boolean {
+    const claimed = Atomics.load(this.control, NEXT) - this.shared.known;
+    return (claimed + AT_ONCE) * ID_LENGTH <= this.shared.newIds.maxByteLength;
   }
 
   private takeNumber(ids: Uint8Array, at: number): number {

@@ -68,14 +68,32 @@ describe('a claim table', () => {
     expect(table.find(unknown, 0)).toBe(400);
   });
 
+  const id = (i: number): Uint8Array => {
+    const bytes = new Uint8Array(ID_LENGTH);
+    new DataView(bytes.buffer).setUint32(0, Math.imul(i + 1, 0x9e37_79b1) >>> 0, true);
+    return bytes;
+  };
+
+  it('lets what it has no room for be stored each time, and finds all else', () => {
+    const table = new ClaimTable(createClaims(0, 0, 200 * ID_LENGTH), () => undefined);
+    const claim: Claim = { number: 0, isNew: false };
+    for (let i = 0; i < 300; i++) {
+      table.claim(id(i), 0, claim);
+      expect(claim).toEqual({ number: i, isNew: true });
+    }
+    const found = Array.from({ length: 300 }, (_, i) => table.find(id(i), 0));
+    const last = found.indexOf(-1);
+    expect(last).toBeGreaterThan(100);
+    expect(found).toEqual(found.map((_, i) => (i < last ? i : -1)));
+    table.claim(id(299), 0, claim);
+    expect(claim).toEqual({ number: 300, isNew: true });
+    table.claim(id(0), 0, claim);
+    expect(claim).toEqual({ number: 0, isNew: false });
+  });
+
   it('grows when it fills up', () => {
     const table = new ClaimTable(createClaims(0, 0), () => undefined);
     const claim: Claim = { number: 0, isNew: false };
-    const id = (i: number): Uint8Array => {
-      const bytes = new Uint8Array(ID_LENGTH);
-      new DataView(bytes.buffer).setUint32(0, Math.imul(i + 1, 0x9e37_79b1) >>> 0, true);
-      return bytes;
-    };
     for (let i = 0; i < 5000; i++) {
       table.growIfNeeded();
       table.claim(id(i), 0, claim);
