@@ -171,12 +171,14 @@ export class PackState {
   }
 
   private judge(verdict: PackVerdict): void {
-    const { catalog } = this.repository;
+    const { catalog, keyring } = this.repository;
     const row = catalog.packs.byName(verdict.name)!;
     this.findings.read += verdict.bytes;
     const { problems, lostIds } = verdict;
     if (problems.length === 0 && lostIds.length === 0) {
       catalog.packs.markVerified([row.number], BigInt(Date.now()) * 1_000_000n);
+      // Every blob has been compared with its id: from now on this machine may refer to what others have stored there.
+      if (keyring.isFull) catalog.packs.markOpened([row.number]);
       return;
     }
     catalog.packs.markDamaged([row.number]);
