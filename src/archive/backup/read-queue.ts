@@ -63,8 +63,10 @@ export class ReadQueue {
     if (this.batchBytes >= BATCH_BYTES * share || this.batch.length >= BATCH_FILES * share) this.send();
   }
 
-  /** Waits until some batch has come back; throws when one failed. */
+  /** Waits until some batch has come back, if there is anything to be read; throws when one failed. */
   async room(): Promise<void> {
+    // The caller may add nothing more before these are read: then they would never be a full batch.
+    if (this.underWay.size === 0) this.send();
     if (this.underWay.size > 0) await Promise.race(this.underWay);
     this.throwFailure();
   }
