@@ -73,9 +73,11 @@ export class ReadQueue {
 
   /** Waits until everything has come back. */
   async drain(): Promise<void> {
-    this.send();
-    while (this.underWay.size > 0) await this.room();
-    this.throwFailure();
+    do {
+      this.send();
+      await this.room();
+      // Who is told what was read may have more to be read.
+    } while (this.underWay.size > 0 || this.batch.length > 0);
   }
 
   private send(): void {

@@ -379,21 +379,19 @@ export class BackupRun {
     const first = item.nlink > 1 && twin === undefined ? this.firstOf(item) : undefined;
     const slot = new FileSlot(this, item, old, first);
     this.slots.push(slot);
-    if (twin !== undefined) twin.whenRead(slot);
-    else this.queue().add(slot, item.size);
+    if (twin !== undefined) twin.answerOrRead(slot);
+    else this.enqueue(slot, item.size);
+  }
+
+  /** Has a worker read a file. @param size expected bytes */
+  enqueue(slot: FileSlot, size: number): void {
+    this.queue().add(slot, size);
   }
 
   /** Names of one file are read once, if its times have not moved in between. */
   private twinOf(item: ScanEntry): LinkedFile | undefined {
     const twin = this.linked.get(`${item.dev}:${item.ino}`);
-    const same =
-      twin !== undefined &&
-      twin.item.size === item.size &&
-      twin.item.mtimeSec === item.mtimeSec &&
-      twin.item.mtimeNsec === item.mtimeNsec &&
-      twin.item.ctimeSec === item.ctimeSec &&
-      twin.item.ctimeNsec === item.ctimeNsec;
-    return same ? twin : undefined;
+    return twin !== undefined && sameFileMetadata(twin.item, item) ? twin : undefined;
   }
 
   private firstOf(item: ScanEntry): LinkedFile {
@@ -525,9 +523,17 @@ class FileSlot implements Fresh, QueuedFile {
     this.ready = true;
     this.names?.answer(read);
   }
+
+  /** Has it read. */
+  enqueue(size: number): void {
+    this.run.enqueue(this, size);
+  }
 }
 
-/** A file with several names, and those of them that wait for it to be read. */
+/**
+ * A file with several names, and those of them that wait for the first to be read. By then another file may have been
+ * moved over that, or it may be gone: the others take over only what was read of the file that the scan saw.
+ */
 class LinkedFile {
   readonly item: ScanEntry;
   private read: FileRead | undefined;
@@ -537,16 +543,24 @@ class LinkedFile {
     this.item = item;
   }
 
-  whenRead(slot: FileSlot): void {
-    if (this.read !== undefined) slot.done(this.read);
-    else this.waiting.push(slot);
+  /** Gives another of its names what was read of the first, or has it read itself. */
+  answerOrRead(slot: FileSlot): void {
+    const { item, read } = this;
+    if (read === undefined) this.waiting.push(slot);
+    else if (isReadingOf(item, read)) slot.done(read);
+    else slot.enqueue(item.size);
   }
 
   answer(read: FileRead): void {
     this.read = read.alone();
-    for (const slot of this.waiting) slot.done(read);
+    for (const slot of this.waiting) this.answerOrRead(slot);
     this.waiting = [];
   }
+}
+
+/** Whether what was read is the whole content of what the scan saw. */
+function isReadingOf(item: ScanEntry, read: FileRead): boolean {
+  return read.status === ReadStatus.ok && sameFileMetadata(item, read);
 }
 
 function baseEntry(item: ScanEntry): Entry {
@@ -595,7 +609,9 @@ function withOwners(entry: Entry): Entry {
   return entry;
 }
 
-function sameFileMetadata(a: Entry, b: Entry): boolean {
+type FileMetadata = Pick<Entry, 'size' | 'mtimeSec' | 'mtimeNsec' | 'ctimeSec' | 'ctimeNsec' | 'ino'>;
+
+function sameFileMetadata(a: FileMetadata, b: FileMetadata): boolean {
   return (
     a.size === b.size &&
     a.mtimeSec === b.mtimeSec &&
