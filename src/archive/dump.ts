@@ -1,4 +1,4 @@
-import { type ByteString, fromBytes, toDisplay } from '../bytes.js';
+import { type ByteString, toDisplay } from '../bytes.js';
 import { ExitCode, FormatError, UserError } from '../errors.js';
 import { type Entry, EntryType } from '../format/entry.js';
 import type { BlobIndex } from './blob-index.js';
@@ -9,6 +9,7 @@ import { fileBytes, isUnreadable, type Patch, Sink, ZEROS } from './file-bytes.j
 import { keyOf, pathOf } from './past.js';
 import { openRepository } from './repository.js';
 import { SnapshotEntries } from './restore/entries.js';
+import { linkKey } from './restore/links.js';
 import { Mapping } from './restore/mapping.js';
 import type { DumpOptions, StreamResult } from './types.js';
 
@@ -62,7 +63,7 @@ class TarDump {
   private readonly index: BlobIndex;
   private readonly reader: BlobReader;
   private readonly mapping = new Mapping('/', [], 'posix');
-  /** Names of the first of each hard-link group. */
+  /** Names of the first of each hard-link group, by `linkKey`. */
   private readonly links = new Map<ByteString, ByteString>();
 
   constructor(context: Context, sink: Sink, index: BlobIndex, reader: BlobReader) {
@@ -85,7 +86,7 @@ class TarDump {
       this.context.attention(`left out, as its name is none that a file can have: ${path}`);
       return;
     }
-    const link = entry.link === undefined ? undefined : fromBytes(entry.link);
+    const link = linkKey(entry);
     const first = link === undefined ? undefined : this.links.get(link);
     if (first !== undefined) {
       await this.header(entry, TarType.link, name, 0, first);

@@ -49,7 +49,7 @@ export interface Entry extends Content {
   /** Target of a symbolic link. */
   target?: ByteString;
   rdev?: { major: number; minor: number };
-  /** Hard-link group, 16 bytes: names with the same group were one file. */
+  /** Hard-link group, 16 bytes: names with the same group were one file if their versions are the same. */
   link?: Uint8Array;
   /** Extended attributes, sorted by name. */
   xattrs?: [name: ByteString, value: Uint8Array][];

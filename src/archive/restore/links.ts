@@ -1,4 +1,6 @@
-import type { ByteString } from '../../bytes.js';
+import { createHash } from 'node:crypto';
+import { type ByteString, fromBytes } from '../../bytes.js';
+import type { Entry } from '../../format/entry.js';
 import type { Dir } from './directories.js';
 
 /** A file with several names: what has become of the first of them. */
@@ -11,22 +13,33 @@ export interface LinkGroup {
   reason: string;
 }
 
-/** The hard-link groups met so far. */
+/** The hard-link groups met so far, by `linkKey`. */
 export class LinkGroups {
   private readonly groups = new Map<ByteString, LinkGroup>();
 
-  get(id: Uint8Array): LinkGroup | undefined {
-    return this.groups.get(keyOf(id));
+  get(key: ByteString): LinkGroup | undefined {
+    return this.groups.get(key);
   }
 
   /** Makes this name the first of its group. */
-  begin(id: Uint8Array, dir: Dir, name: ByteString): LinkGroup {
+  begin(key: ByteString, dir: Dir, name: ByteString): LinkGroup {
     const group: LinkGroup = { dir, name, state: 'pending', reason: '' };
-    this.groups.set(keyOf(id), group);
+    this.groups.set(key, group);
     return group;
   }
 }
 
-function keyOf(id: Uint8Array): string {
-  return Buffer.from(id.buffer, id.byteOffset, id.byteLength).latin1Slice();
+/**
+ * What entries have in common that may be made names of one file; undefined for what has one name only. Their hard-link
+ * group does not suffice: a version that was carried over, kept or brought back may be of another time than that of
+ * another name, or of another file with the same inode number. So it covers all that a file holds; it is a hash, so that
+ * nothing of the entries is kept.
+ */
+export function linkKey(entry: Entry): ByteString | undefined {
+  const { link, type, mode, uid, gid, size, mtimeSec, mtimeNsec, rdev, target, xattrs, chunkClass, depth, ids } = entry;
+  if (link === undefined) return undefined;
+  const device = [rdev?.major, rdev?.minor];
+  const attributes = xattrs?.map(([name, value]) => [name, fromBytes(value)]);
+  const facts = [type, mode, uid, gid, size, mtimeSec, mtimeNsec, device, target, attributes, chunkClass, depth];
+  return createHash('sha256').update(link).update(JSON.stringify(facts)).update(ids).digest('binary');
 }

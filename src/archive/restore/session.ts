@@ -26,7 +26,7 @@ import { AttributePlan, type Attributes, applyToOpen } from './attributes.js';
 import { Conflict } from './conflict.js';
 import { chunks, type NodeReader } from './content.js';
 import { type Dir, type Directories, descriptorLimit, ignoring } from './directories.js';
-import { type LinkGroup, LinkGroups } from './links.js';
+import { type LinkGroup, LinkGroups, linkKey } from './links.js';
 import { type ExtractResult, UnitFlag } from './messages.js';
 import { BlobPlaces, type Fallback, type Locator, type Place } from './places.js';
 import type { ExtractPool } from './pool.js';
@@ -235,13 +235,14 @@ export class RestoreSession {
       this.skip(entry);
       return undefined;
     }
-    const known = entry.link === undefined ? undefined : this.groups.get(entry.link);
+    const key = linkKey(entry);
+    const known = key === undefined ? undefined : this.groups.get(key);
     if (known !== undefined) {
       if (this.parts.dryRun) this.dryLink(entry, dir, name, decision, known);
       else this.window.links.push({ entry, dir, name, decision, group: known });
       return undefined;
     }
-    const group = entry.link === undefined ? undefined : this.groups.begin(entry.link, dir, name);
+    const group = key === undefined ? undefined : this.groups.begin(key, dir, name);
     return this.planContent(entry, dir, name, decision, group, this.window);
   }
 

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { fromDisplay } from '../../../src/bytes.js';
 import { EntryType } from '../../../src/format/entry.js';
 import { CWD, setTimesAt } from '../../../src/platform/index.js';
-import { Lab, noise } from './lab.js';
+import { type Fields, Lab, noise } from './lab.js';
 
 const isRoot = process.geteuid?.() === 0;
 
@@ -210,6 +210,53 @@ describe('hard links', () => {
     await lab.restore({ only: (entry) => !entry.key.startsWith('a') });
     expect(ino('c/3')).toBe(ino('b/2'));
     expect(text('c/3')).toBe('linked');
+  });
+
+  it('are made only between names whose versions are the same, however many versions a group has', async () => {
+    const acl: [string, Uint8Array][] = [['user.note', Buffer.from('x')]];
+    lab.dir('/d');
+    const versions: (Fields & { content?: string })[] = [
+      {},
+      { mtimeNsec: 5 },
+      { mode: 0o600 },
+      { uid: 54_321 },
+      { gid: 54_321 },
+      { xattrs: acl },
+      { content: 'other1' },
+      { content: 'longer than that' },
+    ];
+    const big = noise(3_000_000);
+    for (const round of ['1', '2']) {
+      versions.forEach(({ content = 'linked', ...fields }, i) => {
+        lab.file(`/d/${round}-${i}`, content, { link: link(1), ...fields });
+      });
+      // The inode number of a file may be another's later, or that of something else.
+      lab.symlink(`/d/${round}-sym`, 'linked', { link: link(1) });
+      lab.symlink(`/d/${round}-sim`, 'other', { link: link(1) });
+      lab.file(`/d/${round}-big`, big, { link: link(2) });
+      lab.file(`/d/${round}-bag`, big.toReversed(), { link: link(2) });
+    }
+    await lab.restore();
+    const inodes = new Map<number, string[]>();
+    for (const name of fs.readdirSync(at('d'))) {
+      const { ino } = fs.lstatSync(at(`d/${name}`));
+      inodes.set(ino, [...(inodes.get(ino) ?? []), name.slice(2)]);
+    }
+    const kinds = [...versions.keys()].map(String).concat('sym', 'sim', 'big', 'bag');
+    expect([...inodes.values()].sort()).toEqual(kinds.map((kind) => [kind, kind]).sort());
+    expect([text('d/2-0'), text('d/2-6'), text('d/2-7')]).toEqual(['linked', 'other1', 'longer than that']);
+    expect(fs.readFileSync(at('d/2-bag')).equals(big.toReversed())).toBe(true);
+    expect(await lab.restore()).toMatchObject({ restored: 0, skipped: 2 * kinds.length, errors: [] });
+  });
+
+  it('that were made of names with different versions are taken apart', async () => {
+    lab.file('/d/1', 'first', { link: link(1) });
+    lab.file('/d/2', 'second', { link: link(1), mtimeNsec: 5 });
+    await lab.restore();
+    fs.rmSync(at('d/2'));
+    fs.linkSync(at('d/1'), at('d/2'));
+    await lab.restore();
+    expect([text('d/1'), text('d/2')]).toEqual(['first', 'second']);
   });
 
   it('do not reach out of the target through names that were there', async () => {

@@ -160,4 +160,28 @@ describe('cat and dump', () => {
     expect(listed.stdout).toContain('d/');
     expect(listed.stdout.split('\n').length).toBeLessThan(9);
   });
+
+  it('and restore give each name of a file the version that the snapshot has of it', async () => {
+    const a = await Archive.make();
+    const [x, y] = [join(a.tree, 'A/x'), join(a.tree, 'B/y')];
+    for (const folder of ['A', 'B']) fs.mkdirSync(join(a.tree, folder));
+    fs.writeFileSync(x, 'what it was\n');
+    fs.linkSync(x, y);
+    await a.backup();
+    fs.writeFileSync(x, 'what it has become\n');
+    // Of two names one is saved again, the other is carried over.
+    await a.backup([join(a.tree, 'B')]);
+    const expected = ['what it was\n', 'what it has become\n'];
+    expect([(await a.run(['cat', x])).stdout, (await a.run(['cat', y])).stdout]).toEqual(expected);
+
+    const out = join(a.folder, 'out');
+    await a.restore(out);
+    expect([read(out, x), read(out, y)]).toEqual(expected);
+
+    const un = join(a.folder, 'un');
+    fs.mkdirSync(un);
+    const program = ['sh', '-c', '"$@" | tar -x -C "$OUT"', 'sh'];
+    expect((await a.run(['dump'], { under: program, env: { OUT: un } })).code).toBe(0);
+    expect([read(un, x), read(un, y)]).toEqual(expected);
+  });
 });
