@@ -441,7 +441,8 @@ export class BackupRun {
       return;
     }
     counts.files.changed++;
-    this.noteSilentChange(key, old, entry);
+    const isExpected = read.status === ReadStatus.changed || this.rules.unsettled.has(key);
+    this.noteSilentChange(old, entry, isExpected);
     slot.result = entry;
   }
 
@@ -451,15 +452,18 @@ export class BackupRun {
     return entry;
   }
 
-  /** Other content under the same metadata: the disk, or what happened behind its back, changed it. */
-  private noteSilentChange(key: ByteString, old: Entry, entry: Entry): void {
+  /**
+   * Other content under the same metadata: the disk, or what happened behind its back, changed it.
+   * @param isExpected the metadata may not tell of the last writing yet
+   */
+  private noteSilentChange(old: Entry, entry: Entry, isExpected: boolean): void {
     if (!sameFileMetadata(old, entry)) return;
     if (sameContent(old, entry)) {
       if (old.replaced !== undefined) entry.replaced = old.replaced;
       return;
     }
-    if (this.rules.unsettled.has(key)) return;
-    this.counts.silentChanges.push(key);
+    if (isExpected) return;
+    this.counts.silentChanges.push(entry.key);
     entry.replaced = { chunkClass: old.chunkClass, depth: old.depth, ids: old.ids.slice(), size: old.size };
   }
 

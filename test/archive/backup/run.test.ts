@@ -8,7 +8,7 @@ import { type FilesResult, ReadStatus, STAT_FIELDS, Stat } from '../../../src/ar
 import type { ActiveSegment, Catalog, SourceId, Stage } from '../../../src/catalog/index.js';
 import { createFullKeyring } from '../../../src/crypto/keyring.js';
 import { native } from '../../../src/crypto/native.js';
-import { type Entry, EntryType, ID_LENGTH } from '../../../src/format/entry.js';
+import { type Entry, EntryType, ID_LENGTH, NO_CONTENT } from '../../../src/format/entry.js';
 import { encodeSegment, type Segment } from '../../../src/format/segment.js';
 import { FACTS, ScanEntry } from '../../../src/scan/index.js';
 
@@ -42,6 +42,15 @@ function scanned(key: string, { ino, nlink, size, mtimeSec, ctimeSec }: Inode): 
 
 function ids(content: number): Uint8Array {
   return new Uint8Array(ID_LENGTH).fill(content);
+}
+
+/** The version that a backup of it made. */
+function version(key: string, { ino, size, mtimeSec, ctimeSec, content }: Inode): Entry {
+  const times = { mtimeSec, mtimeNsec: 0, ctimeSec, ctimeNsec: 0 };
+  return {
+    ...NO_CONTENT,
+    ...{ key, type: EntryType.file, mode: 0o644, uid: 54_321, gid: 54_321, size, ...times, ino, ids: ids(content) },
+  };
 }
 
 /** A run over paths that the scan saw in one way, and that are found in another when they are read. */
@@ -153,4 +162,19 @@ it('names that are met after the first was read are judged in the same way', asy
   await lab.finish();
   expect(lab.reads).toEqual(['a', 'b']);
   expect(saved(lab)).toEqual({ a: [4, 9], b: [1, 7] });
+});
+
+it.each([
+  ['of a file that was left alone is silent', ReadStatus.ok, true],
+  ['of a file that was written to while it was read is not', ReadStatus.changed, false],
+])('other content under unchanged metadata %s', async (_, status, silent) => {
+  const file = inode({ nlink: 1 });
+  const lab = new Lab({ a: { ...file, status, content: 2 } }, [version('a', file)], { mode: 'full' });
+  lab.run.take(scanned('a', file));
+  await lab.finish();
+  expect(saved(lab)).toEqual({ a: [2, 7] });
+  expect(lab.run.counts.silentChanges).toEqual(silent ? ['a'] : []);
+  expect(lab.entries[0].replaced?.ids).toEqual(silent ? ids(1) : undefined);
+  expect(lab.unsettled).toEqual(silent ? [] : ['a']);
+  expect(lab.run.counts.files).toMatchObject({ changed: 1, changed_while_read: silent ? 0 : 1 });
 });
