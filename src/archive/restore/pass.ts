@@ -47,7 +47,7 @@ export interface PassParts {
 
 export type PassOptions = Pick<
   RestoreOptions,
-  'overwrite' | 'dryRun' | 'verify' | 'delete' | 'include' | 'exclude' | 'numericOwner'
+  'overwrite' | 'versionId' | 'dryRun' | 'verify' | 'delete' | 'include' | 'exclude' | 'numericOwner'
 >;
 
 /** Restores entries, or tells what that would do. */
@@ -68,6 +68,7 @@ export async function runPass(parts: PassParts, options: PassOptions): Promise<R
     overwrite,
     dryRun,
     verify,
+    isOneVersion: options.versionId !== undefined,
     numericOwner: options.numericOwner,
     isProtected,
     totals: parts.totals,

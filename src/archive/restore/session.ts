@@ -56,6 +56,8 @@ export interface SessionParts {
   overwrite: Overwrite;
   dryRun: boolean;
   verify: boolean;
+  /** One version is asked for by name: others of its path may have its size and time. */
+  isOneVersion: boolean;
   /** Owners by number, not by name. */
   numericOwner?: boolean;
   /** What must never be removed or replaced. */
@@ -80,6 +82,9 @@ interface PendingLink {
   decision: Decision;
   group: LinkGroup;
 }
+
+/** A file, and where it belongs. */
+type PlacedFile = Pick<BigFile, 'entry' | 'dir' | 'name'>;
 
 const flush = promisify(fs.fdatasync);
 
@@ -262,7 +267,7 @@ export class RestoreSession {
       if (this.target.refresh(entry, dir, name, want)) {
         if (group !== undefined) group.state = 'there';
         this.skip(entry);
-        return undefined;
+        return this.mayLookAlike(entry) ? this.tellOfOtherContent({ entry, dir, name }) : undefined;
       }
       todo = 'replace';
     }
@@ -288,6 +293,20 @@ export class RestoreSession {
       return undefined;
     }
     return this.planBig(entry, dir, name, todo, want, group, window);
+  }
+
+  /** Whether size and time tell less than usual: a silent change left them as they were. */
+  private mayLookAlike({ type, replaced }: Entry): boolean {
+    return type === EntryType.file && (this.parts.isOneVersion || replaced !== undefined);
+  }
+
+  /** A file was left as its size and time are right: says so if its content is not. */
+  private async tellOfOtherContent(file: PlacedFile): Promise<void> {
+    if (await this.hasBytes(file)) return;
+    this.error(
+      file.entry,
+      'left as it is, since its size and time are those of this version, but its content was not found to be; --overwrite always replaces it',
+    );
   }
 
   private planSmall(file: WholeFile, window: Window): void {
@@ -430,8 +449,8 @@ export class RestoreSession {
     emit();
   }
 
-  /** Whether what is there in a big file's place holds its bytes. */
-  private async hasBytes(file: BigFile): Promise<boolean> {
+  /** Whether what is there in a file's place holds its bytes. */
+  private async hasBytes(file: PlacedFile): Promise<boolean> {
     const { entry, dir, name } = file;
     let fd: number;
     try {

@@ -226,6 +226,7 @@ export class Lab {
         },
         {
           overwrite: options.overwrite ?? 'if-changed',
+          versionId: options.versionId,
           dryRun: options.dryRun ?? false,
           verify,
           delete: options.delete ?? false,

@@ -380,6 +380,38 @@ describe('what was there', () => {
     expect(text('f')).toBe('stored');
   });
 
+  it.each([
+    ['one version is asked for', true, false],
+    ['it is one that replaced another silently', false, true],
+    ['neither is so', false, false],
+  ])('is left when size and time match, and other content is told when %s', async (_, isOne, isReplacing) => {
+    const replaced = { chunkClass: 0 as const, depth: 0, ids: new Uint8Array(24), size: 5 };
+    const contents: [name: string, content: Uint8Array][] = [
+      ['small', Buffer.from('these')],
+      ['big', noise(2_500_000)],
+      ['right', Buffer.from('right')],
+    ];
+    for (const [name, content] of contents) lab.file(`/${name}`, content, isReplacing ? { replaced } : {});
+    await lab.restore();
+    for (const name of ['small', 'big']) {
+      const size = fs.statSync(at(name)).size;
+      fs.writeFileSync(at(name), Buffer.alloc(size, 'x'));
+      setTimesAt(CWD, fromDisplay(at(name)), 1_600_000_000, 123_456_789);
+    }
+    const versionId = isOne ? 'id' : undefined;
+    for (const dryRun of [true, false]) {
+      const { errors, ...result } = await lab.restore({ versionId, dryRun });
+      expect(result).toEqual({ restored: 0, skipped: 3, bytes: 0 });
+      expect(errors.map(({ path }) => path)).toEqual(isOne || isReplacing ? ['/big', '/small'] : []);
+      for (const { message } of errors)
+        expect(message).toMatch(/size and time .* content was not found to be; --overwrite always/);
+    }
+    expect(text('small')).toBe('xxxxx');
+    expect(await lab.restore({ versionId, overwrite: 'always' })).toMatchObject({ restored: 3, errors: [] });
+    expect(text('small')).toBe('these');
+    expect(await lab.restore({ versionId })).toMatchObject({ skipped: 3, errors: [] });
+  });
+
   it('is removed by --delete only inside restored directories, and never what is protected or excluded', async () => {
     lab.dir('/home');
     lab.dir('/home/x');

@@ -53,6 +53,26 @@ describe('what is no longer there', () => {
   });
 });
 
+describe('versions of the same size and time', () => {
+  it('are told from each other by their content', async () => {
+    const a = await Archive.make();
+    const file = join(a.tree, 'file');
+    for (const content of ['good', 'evil']) {
+      fs.writeFileSync(file, content);
+      fs.utimesSync(file, 1_000_000_000, 1_000_000_000);
+      await a.backup();
+    }
+    const { versions } = await a.json('history', [file]);
+    const restore = ['restore', '--target', '/', '--version-id', versions[0].id, file];
+    const left = await a.run(restore);
+    expect(left).toMatchObject({ code: 3, stdout: expect.stringContaining(`not restored: ${file}: left as it is`) });
+    expect(read(file)).toBe('evil');
+    expect((await a.run([...restore, '--overwrite', 'always'])).code).toBe(0);
+    expect(read(file)).toBe('good');
+    expect((await a.run(restore)).code).toBe(0);
+  });
+});
+
 describe('--delete', () => {
   it('does nothing unless it is confirmed', async () => {
     const a = await Archive.make();
