@@ -353,6 +353,7 @@ class Backup {
     await store.put(objectPath('snapshots', snapshot.name), snapshot.bytes);
     if (header.pending && !(await this.settle(input, stage))) return undefined;
     stage.complete();
+    this.catalog.active.noteTested(lineage.id);
     keepCopy(this.catalog, 'snapshots', snapshot.name, snapshot.bytes);
     if (header.pending) clearOwnPending(this.catalog, [snapshot.name]);
     this.catalog.setMeta(OWN_SOURCE, this.source);

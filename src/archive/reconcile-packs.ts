@@ -106,7 +106,7 @@ export async function lookAtPacks(parts: ReconcileParts, options: LookOptions): 
 
 /**
  * Takes packs out of the catalog that are gone and that no index of the store names any more: another machine has
- * pruned them. Returns the others, which are lost.
+ * pruned them, as far as can be told. Returns the others, which are lost.
  */
 export function dropPruned(catalog: Catalog, lost: readonly LostPack[]): LostPack[] {
   const missing = lost.filter(({ what }) => what === 'missing');
@@ -115,7 +115,7 @@ export function dropPruned(catalog: Catalog, lost: readonly LostPack[]): LostPac
   if (indexes.some(({ body }) => body === undefined)) return [...lost];
   const named = new Set(indexes.flatMap(({ body }) => packsOfIndex(body)));
   const pruned = new Set(missing.filter(({ name }) => !named.has(name)).map(({ name }) => name));
-  catalog.packs.remove(pruned);
+  catalog.packs.giveUp(pruned);
   return lost.filter(({ name }) => !pruned.has(name));
 }
 

@@ -4,6 +4,7 @@ import { decodeFroms, type FromsRow } from './froms.js';
 import { justAbove, keyOf, keyText } from './keys.js';
 import type { SourceId } from './snapshots.js';
 import { deriveUnsettled } from './unsettled.js';
+import { noteTested, untested } from './untested.js';
 
 /** A segment of the active listing of a source. */
 export interface ActiveSegment {
@@ -81,6 +82,19 @@ export class Active {
    */
   deriveUnsettled(source: SourceId, started: bigint): number {
     return deriveUnsettled(this.db, source, started);
+  }
+
+  /**
+   * Whether a run has made sure that all which the active state needs is in packs of the catalog, and none has gone
+   * since. Otherwise that a version is active says nothing of its content.
+   */
+  isTested(source: SourceId): boolean {
+    return !untested(this.db).has(source);
+  }
+
+  /** Notes that a run has made sure of it. */
+  noteTested(source: SourceId): void {
+    noteTested(this.db, source);
   }
 }
 

@@ -6,6 +6,7 @@ import { keyText } from './keys.js';
 import { type Drop, Merger } from './merge-listing.js';
 import { advanceHead, headOf, type RunResult, type Runs, type Stage } from './runs.js';
 import type { SnapshotInput, Snapshots, SourceId } from './snapshots.js';
+import { noteUntested } from './untested.js';
 
 /** A listing as its nodes name it: the segments in key order. */
 export interface ListingSegments {
@@ -51,6 +52,7 @@ export function applyListing(
     );
     const changes = merger.finish();
     db.run('DELETE FROM unsettled WHERE source = ?', source);
+    noteUntested(db, [source]);
     return { snapshot: advanceHead(db, snapshots, source, snapshot), ...changes };
   });
 }

@@ -7,6 +7,7 @@ export const Meta = {
   catalogId: 'catalog-id',
   generation: 'generation',
   runsCompleted: 'runs-completed',
+  untested: 'untested',
 } as const;
 
 export function readMeta(db: Db, key: string): string | undefined {

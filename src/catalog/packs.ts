@@ -1,4 +1,5 @@
 import { bytesHex, type Db, hexBytes } from './database.js';
+import { noteUntested } from './untested.js';
 
 /** A pack as the index object, or its own directory, describes it. Names, runs and writers are hex. */
 export interface PackInput {
@@ -155,7 +156,22 @@ export class Packs {
     return result;
   }
 
-  /** Forgets packs that are deleted from the store. */
+  /**
+   * Forgets packs that are gone from the store, of which nobody knows whether something in them was needed: no active
+   * state counts as tested any more.
+   */
+  giveUp(names: ReadonlySet<string>): void {
+    if (names.size === 0) return;
+    this.db.transaction(() => {
+      noteUntested(
+        this.db,
+        this.db.all<{ id: number }>('SELECT id FROM sources').map(({ id }) => id),
+      );
+      this.remove(names);
+    });
+  }
+
+  /** Forgets packs that are deleted from the store, or about to be: nothing that is needed was in them alone. */
   remove(names: Iterable<string>): void {
     this.db.transaction(() => {
       for (const name of names) this.db.run('DELETE FROM packs WHERE name = ?', hexBytes(name));

@@ -5,6 +5,7 @@ import { StateCursor } from './queries/state-cursor.js';
 import { deleteSegment, insertSegment, loadBytes, loadSegment } from './segment-rows.js';
 import { updateFroms } from './shrink.js';
 import type { SourceId } from './snapshots.js';
+import { noteUntested } from './untested.js';
 
 /**
  * Makes an older snapshot's state the active one: its segments are staged in `run` (those that are not active now, with
@@ -49,6 +50,7 @@ export function rollBack(db: Db, run: number, source: SourceId, seq: number, hea
   gone += db.run('DELETE FROM history WHERE source = ? AND from_seq > ?', source, seq).changes;
   db.run('DELETE FROM history WHERE source = ? AND to_seq >= ?', source, seq);
   db.run('UPDATE sources SET head_seq = ? WHERE id = ?', seq, source);
+  noteUntested(db, [source]);
   db.run('DELETE FROM runs WHERE id = ?', run);
   return gone;
 }

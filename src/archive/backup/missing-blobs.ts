@@ -17,8 +17,8 @@ export interface StillThere {
 }
 
 /**
- * What of a source's last listing is still there, or undefined when no pack is missing or doomed, so that nothing needs
- * testing.
+ * What of a source's last listing is still there, or undefined when no pack is missing or doomed, and all was there when
+ * a run last looked, so that nothing needs testing.
  * @param strict what lies in doomed packs is taken for gone; else only for keys that could not copy it out of them
  */
 export async function stillThere(
@@ -28,7 +28,7 @@ export async function stillThere(
 ): Promise<StillThere | undefined> {
   const { catalog, config, keyring } = repository;
   const isComplete = catalog.packs.all().every((pack) => pack.present && !pack.tombstoned);
-  if (source === undefined || isComplete) return undefined;
+  if (source === undefined || (isComplete && catalog.active.isTested(source))) return undefined;
   const spared = !strict && keyring.isFull;
   const blobs = BlobIndex.load(
     catalog,

@@ -96,7 +96,7 @@ export async function dropSetAside(shop: Workshop, only?: ReadonlySet<string>): 
     await store.delete(objectPath('packs', name));
     dropped.push(name);
   }
-  catalog.packs.remove(dropped);
+  catalog.packs.giveUp(new Set(dropped));
   for (const { name } of reconciled.indexes.filter(isSetAside('index'))) await store.delete(objectPath('index', name));
   return dropped;
 }

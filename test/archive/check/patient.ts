@@ -22,6 +22,7 @@ import { cleanupSoft } from '../../../src/archive/cleanup.js';
 import { forget } from '../../../src/archive/forget.js';
 import { init } from '../../../src/archive/init.js';
 import { keyAdd } from '../../../src/archive/key.js';
+import { ls } from '../../../src/archive/ls.js';
 import { prune } from '../../../src/archive/prune.js';
 import { restore } from '../../../src/archive/restore.js';
 import { snapshots } from '../../../src/archive/snapshots.js';
@@ -31,7 +32,7 @@ import type { Folder } from '../../../src/store/index.js';
 import { type Outcome, run } from '../../cli/harness.js';
 import { type Files, filesBelow, noise } from '../../support/files.js';
 
-const verbs = { backup, catalogRebuild, check, cleanupSoft, forget, init, keyAdd, prune, restore, snapshots, tag };
+const verbs = { backup, catalogRebuild, check, cleanupSoft, forget, init, keyAdd, ls, prune, restore, snapshots, tag };
 
 const made: string[] = [];
 afterAll(() => {
