@@ -85,20 +85,19 @@ export class Forget {
     const remaining = sequences.filter((seq) => !gone.has(seq));
     const head = sequences[sequences.length - 1];
     const next = remaining[remaining.length - 1];
-    let stage: Stage | undefined;
+    let back: { to: SnapshotRow; stage: Stage } | undefined;
     if (next !== undefined && next !== head) {
-      const row = this.snapshots.applied(source, next)!;
-      if (newHead === undefined)
-        throw new Error(`the listing of snapshot ${row.name} is needed: it becomes the newest`);
-      stage = await stageListing(this.active, this.runs, source, await newHead(row));
+      const to = this.snapshots.applied(source, next)!;
+      if (newHead === undefined) throw new Error(`the listing of snapshot ${to.name} is needed: it becomes the newest`);
+      back = { to, stage: await stageListing(this.active, this.runs, source, await newHead(to)) };
     }
     return this.db.transaction(() => {
       let versions = 0;
       if (next === undefined && sequences.length > 0) {
         versions = countAll(this.db, source);
         this.resetSource(source);
-      } else if (stage !== undefined) {
-        versions = rollBack(this.db, stage.run, source, next, head);
+      } else if (back !== undefined) {
+        versions = rollBack(this.db, back.stage.run, back.to, head);
       }
       if (next !== undefined) {
         const runs = forgottenRuns(sequences, gone).filter((run) => run.after !== undefined);

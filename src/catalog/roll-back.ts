@@ -4,16 +4,17 @@ import { ALL_KEYS } from './keys.js';
 import { StateCursor } from './queries/state-cursor.js';
 import { deleteSegment, insertSegment, loadBytes, loadSegment } from './segment-rows.js';
 import { updateFroms } from './shrink.js';
-import type { SourceId } from './snapshots.js';
+import type { SnapshotRow, SourceId } from './snapshots.js';
+import { deriveUnsettled } from './unsettled.js';
 import { noteUntested } from './untested.js';
 
 /**
  * Makes an older snapshot's state the active one: its segments are staged in `run` (those that are not active now, with
  * the active ones that it lacks as drops). The versions that it holds become active, with their beginnings; what came
- * after it is gone. Call it in a transaction.
+ * after it is gone. What that snapshot had unsettled is so again. Call it in a transaction.
  * @returns how many versions went
  */
-export function rollBack(db: Db, run: number, source: SourceId, seq: number, head: number): number {
+export function rollBack(db: Db, run: number, { source, seq, started }: SnapshotRow, head: number): number {
   // Ask for the old state before anything of it changes.
   const puts = db.all<{ id: number; first_key: string; blob_id: Uint8Array }>(
     'SELECT id, first_key, blob_id FROM staged_puts WHERE run = ? ORDER BY first_key',
@@ -50,6 +51,7 @@ export function rollBack(db: Db, run: number, source: SourceId, seq: number, hea
   gone += db.run('DELETE FROM history WHERE source = ? AND from_seq > ?', source, seq).changes;
   db.run('DELETE FROM history WHERE source = ? AND to_seq >= ?', source, seq);
   db.run('UPDATE sources SET head_seq = ? WHERE id = ?', seq, source);
+  deriveUnsettled(db, source, started);
   noteUntested(db, [source]);
   db.run('DELETE FROM runs WHERE id = ?', run);
   return gone;

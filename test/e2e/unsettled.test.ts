@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
@@ -22,8 +22,8 @@ function editUnseen(file: string): void {
   sh('rm', `${file}.time`);
 }
 
-async function expectSeen(archive: Archive): Promise<void> {
-  const { files, silent_changes } = await archive.backup(['--soft']);
+async function expectSeen(archive: Archive, args: string[] = [], code = 0): Promise<void> {
+  const { files, silent_changes } = await archive.backup(['--soft', ...args], code);
   expect({ ...files, silent: silent_changes.length }).toMatchObject({ changed: 1, unchanged: 0, silent: 0 });
 }
 
@@ -49,4 +49,36 @@ test('so it is after a kill between taking snapshots from the store and finding 
   catalog.close();
   editUnseen(file);
   await expectSeen(archive);
+});
+
+/** Ways in which the newest snapshot goes, and what the next backup is told then, and ends with. */
+const goings: [string, (archive: Archive, snapshot: string) => Promise<[args: string[], code: number]>][] = [
+  [
+    'is forgotten',
+    async (archive, snapshot) => {
+      expect((await archive.run(['forget', snapshot, '--yes'])).code).toBe(0);
+      return [[], 0];
+    },
+  ],
+  [
+    'is lost, and given up',
+    async (archive, snapshot) => {
+      for (const path of archive.files('snapshots').keys())
+        if (path.includes(snapshot)) rmSync(join(archive.store, path));
+      return [['--accept-rollback'], 3];
+    },
+  ],
+];
+
+test.each(goings)('so it is when a later snapshot, in which it was settled, %s', async (_, go) => {
+  const { archive, file } = await savedAtOnce();
+  editUnseen(file);
+  const { snapshot, files } = await archive.backup(['--soft']);
+  expect(files.changed).toBe(1);
+  // As if a minute had passed before.
+  const catalog = new Database(join(archive.tables, 'catalog.db'));
+  catalog.exec('DELETE FROM unsettled');
+  catalog.close();
+  const [args, code] = await go(archive, snapshot!);
+  await expectSeen(archive, args, code);
 });
