@@ -379,12 +379,12 @@ class Backup {
     counts: RunCounts,
     listing: ListingRoot,
   ): { header: SnapshotHeader; body: SnapshotBody } {
-    const { head } = lineage;
+    const { parent } = lineage;
     return {
       header: {
         source: this.source,
-        sequence: (head?.seq ?? 0) + 1,
-        parent: head?.name ?? null,
+        sequence: (parent?.seq ?? 0) + 1,
+        parent: parent?.name ?? null,
         replaces: [],
         catalogId: this.catalog.id,
         started: this.started,

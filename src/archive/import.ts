@@ -182,10 +182,10 @@ class Import {
     for (const prepared of kept.toReversed())
       puts.push({
         prepared,
-        snapshot: await this.store(prepared, 'kept', lineage.head?.seq ?? 1, lineage.head?.name ?? null),
+        snapshot: await this.store(prepared, 'kept', lineage.parent?.seq ?? 1, lineage.parent?.name ?? null),
       });
-    let parent = lineage.head?.name ?? null;
-    let sequence = lineage.head?.seq ?? 0;
+    let parent = lineage.parent?.name ?? null;
+    let sequence = lineage.parent?.seq ?? 0;
     for (const prepared of taken) {
       context.signal.throwIfAborted();
       const snapshot = await this.store(prepared, 'taken', ++sequence, parent);

@@ -475,9 +475,13 @@ async function dropMissing(
   return [...spared];
 }
 
-/** Takes snapshots out of the catalog, reading the listing of what becomes the newest where that is needed. */
+/**
+ * Takes snapshots out of the catalog, reading the listing of what becomes the newest where that is needed. With a key that
+ * cannot, a lineage whose newest one goes has no active state any more.
+ */
 export async function forgetInCatalog(parts: ReconcileParts, names: string[]): Promise<void> {
   const { catalog, context, keyring, store } = parts;
+  if (!keyring.canRead) resetHeadless(parts, new Set(names));
   const blobs = BlobIndex.load(catalog, indexFile(context.config.tableDir), readable);
   const reader = new BlobReader(store, keyring, blobs);
   try {
@@ -490,6 +494,17 @@ export async function forgetInCatalog(parts: ReconcileParts, names: string[]): P
     });
   } finally {
     blobs.close();
+  }
+}
+
+/** Resets the lineages whose active state goes with some snapshots, and says so. */
+function resetHeadless({ catalog, context }: ReconcileParts, going: ReadonlySet<string>): void {
+  for (const { id, name, head } of catalog.snapshots.sources()) {
+    if (head === undefined || !going.has(head.name)) continue;
+    resetSource(catalog, id);
+    context.report.note(
+      `the newest snapshot of ${name} is gone from the store, and this key cannot read the others: everything is read again`,
+    );
   }
 }
 
