@@ -25,7 +25,7 @@ import type { Context } from './context.js';
 import { keepCopy } from './copies.js';
 import { hardRemove, requireHardRemove } from './forgetting/hard-remove.js';
 import { workshopOf } from './forgetting/workshop.js';
-import { type Lineage, lineageToContinue } from './lineage.js';
+import { type Lineage, lineageToContinue, takenIn } from './lineage.js';
 import { clearOwnPending, noteOwnPending, ownPending } from './own-pending.js';
 import { reconcile, snapshotBody, snapshotInput } from './reconcile.js';
 import { openRepository, type Repository } from './repository.js';
@@ -179,8 +179,9 @@ class Backup {
     }
   }
 
-  /** Soft while the last full run over all roots is young enough. */
+  /** Soft while the last full run over all roots is young enough, and there is something to compare with. */
   private dueMode(lineage: Lineage): 'soft' | 'full' {
+    if (lineage.head === undefined) return 'full';
     const full = this.catalog.snapshots
       .all(this.source)
       .filter((row) => row.source === lineage.id && row.mode === 'full' && snapshotBody(row)?.partial !== true)
@@ -197,6 +198,7 @@ class Backup {
       ...planOptions(context, options),
       previousRoots: previous?.map(({ path, adHoc }) => ({ path, adHoc })) ?? [],
       hasEntries: (key) => this.hasEntries(lineage, key),
+      isUnknown: (key) => this.isUnknown(lineage, key),
       confirm: (question) => context.confirm(question),
     });
   }
@@ -206,6 +208,17 @@ class Backup {
     if (lineage.head === undefined) return false;
     for (const _ of this.catalog.query.entriesAt(lineage.head, key, { recursive: false })) return true;
     return false;
+  }
+
+  /**
+   * Whether earlier snapshots, which this catalog knows by their headers only, may have something of a root that the active
+   * state lacks: so it is until a run has seen the root.
+   */
+  private isUnknown({ id, head, parent }: Lineage, key: string): boolean {
+    if (head === undefined) return parent !== undefined;
+    const wasRoot = snapshotBody(head)?.roots.some(({ path }) => path === pathOf(key)) === true;
+    if (!wasRoot || this.catalog.query.entryAt(head, key) !== undefined) return false;
+    return takenIn(this.catalog, this.source).some((row) => row.source === id && !row.applied);
   }
 
   /** Scans, compares, has files read, and builds the listing. */
@@ -252,7 +265,7 @@ class Backup {
     });
     for (const { path, message } of plan.problems) run.counts.errors.push({ path, message });
     await this.scanInto(run, plan, lineage);
-    if (active === undefined && plan.scan.rootsRead === 0 && plan.scan.roots.length > 0)
+    if (lineage.parent === undefined && plan.scan.rootsRead === 0 && plan.scan.roots.length > 0)
       throw new UserError(
         ExitCode.failed,
         `no root could be read, ${plan.scan.roots.map(({ key }) => toDisplay(pathOf(key))).join(', ')}; check backup_roots in ${context.configFile}`,

@@ -35,7 +35,11 @@ function chosen(catalog: Catalog, snapshots: readonly SnapshotRow[]): SnapshotRo
 /** The last snapshot that counts of each of a source's lineages. */
 function lastOfEach(catalog: Catalog, source: string): SnapshotRow[] {
   const last = new Map<SourceId, SnapshotRow>();
-  for (const row of catalog.snapshots.all(source))
-    if (row.state === 'live' && row.kind === 'taken') last.set(row.source, row);
+  for (const row of takenIn(catalog, source)) last.set(row.source, row);
   return [...last.values()];
+}
+
+/** The snapshots of a source that were taken and count, by lineage, oldest first. */
+export function takenIn(catalog: Catalog, source: string): SnapshotRow[] {
+  return catalog.snapshots.all(source).filter((row) => row.state === 'live' && row.kind === 'taken');
 }

@@ -3,6 +3,7 @@ import type { Gap } from './frame.js';
 import type { ScanItem } from './items.js';
 import { afterKey, afterSubtree, ancestorsOf, isBelow, nextName } from './keys.js';
 import type { ScanPlan, ScanRoot } from './plan.js';
+import { missingRoot } from './reasons.js';
 import type { Rule } from './rules.js';
 
 /** The roots that a walk has still to come to, and what it has found but not yet yielded. Both in key order. */
@@ -60,7 +61,7 @@ export class Agenda {
   /** Something is not there. For a root that means: keep its versions. What its parent's listing does not have is gone. */
   takeMissing(key: ByteString, root: ScanRoot | undefined): void {
     if (root !== undefined && !this.#plan.acceptEmpty.has(key)) {
-      this.keepAll(key, 'is missing: what was saved of it stays; give --accept-empty if it is gone for good', root);
+      this.keepAll(key, missingRoot(root), root);
     } else this.takeUnlisted(key, afterSubtree(key));
   }
 

@@ -20,6 +20,8 @@ export interface ScanRoot {
   readonly testedBelow: ByteString;
   /** Ignore files count from this directory on downwards. */
   readonly rulesFrom: ByteString;
+  /** Earlier snapshots may have something of it that is not active, because nobody here could carry it over. */
+  readonly isUnknown?: true;
 }
 
 /** What to scan. Made by `planRoots`; a scan may be run once. */

@@ -46,6 +46,8 @@ export interface PlanOptions {
   previousRoots: readonly SnapshotRoot[];
   /** Whether anything is active below the directory with this key. */
   hasEntries(key: ByteString): boolean;
+  /** Whether earlier snapshots may have something of a root that is not active. Default: no. */
+  isUnknown?(key: ByteString): boolean;
   /** Paths that are never saved. */
   neverSaved: readonly ByteString[];
   /** Asks a yes-or-no question; true with `--yes`. */
@@ -247,7 +249,8 @@ class Planning {
   #scan(key: ByteString, testedBelow: ByteString, rulesFrom: ByteString, adHoc: boolean): void {
     const known = this.#scanned.get(key);
     if (known?.mode === 'scan' && known.testedBelow === key) return; // named literally: nothing is stronger
-    this.#scanned.set(key, { key, mode: 'scan', testedBelow, rulesFrom });
+    const isUnknown = this.#options.isUnknown?.(key) === true;
+    this.#scanned.set(key, { key, mode: 'scan', testedBelow, rulesFrom, ...(isUnknown && { isUnknown }) });
     this.#record(key, adHoc);
   }
 

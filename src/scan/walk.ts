@@ -25,7 +25,7 @@ import { deviceOf, inodeOf, ScanEntry, type ScanItem } from './items.js';
 import { afterSubtree, childKey, pathOf } from './keys.js';
 import { Mounts } from './mounts.js';
 import type { ScanPlan, ScanRoot } from './plan.js';
-import { reasonOf } from './reasons.js';
+import { emptyRoot, reasonOf, unreachable } from './reasons.js';
 import type { Rule } from './rules.js';
 import { FrameStack } from './stack.js';
 import { Ways } from './ways.js';
@@ -140,7 +140,7 @@ class Walker {
           return undefined;
         }
       } catch (error) {
-        this.#agenda.keepAll(key, `cannot be looked at: ${reasonOf(error)}`, root);
+        this.#agenda.keepAll(key, unreachable('cannot be looked at', error, root), root);
         return undefined;
       }
       const type = stat.type;
@@ -177,7 +177,7 @@ class Walker {
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         if (!last && (code === 'ENOENT' || code === 'EINVAL')) return CHANGED;
-        this.#agenda.keepAll(key, `cannot be read: ${reasonOf(error)}`, root);
+        this.#agenda.keepAll(key, unreachable('cannot be read', error, root), root);
         return undefined;
       }
     }
@@ -209,7 +209,7 @@ class Walker {
     } catch (error) {
       if (fd >= 0) closeFd(fd);
       if (!last && isChange(error)) return CHANGED;
-      const reason = `cannot be read: ${reasonOf(error)}`;
+      const reason = unreachable('cannot be read', error, root);
       this.#queue.push(ScanEntry.of(key, stat, frame.placeOf(stat, key).mountKey, undefined));
       const gap: Gap = { from: key, end: afterSubtree(key), reason, error: true, root: root !== undefined };
       this.#ways.from(key, frame.placeOf(stat, key), gap);
@@ -218,9 +218,9 @@ class Walker {
     stat.copyFrom(this.#opened);
 
     if (root !== undefined) {
-      if (entries.length === 0 && !plan.acceptEmpty.has(key) && plan.hasEntries(key)) {
+      if (entries.length === 0 && !plan.acceptEmpty.has(key) && (root.isUnknown || plan.hasEntries(key))) {
         closeFd(fd);
-        this.#agenda.keepAll(key, EMPTY_ROOT, root);
+        this.#agenda.keepAll(key, emptyRoot(root), root);
         return undefined;
       }
       plan.rootsRead++;
@@ -302,9 +302,6 @@ class Walker {
     this.#ways.from(key, place, null);
   }
 }
-
-const EMPTY_ROOT =
-  'is empty, and was not before (is its disk mounted?): what was saved of it stays; give --accept-empty if it is meant to be empty';
 
 /** Another directory was opened than the one that had been looked at. */
 class Replaced extends Error {

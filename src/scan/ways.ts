@@ -5,7 +5,7 @@ import { Frame, type Gap, type Place } from './frame.js';
 import { ScanEntry } from './items.js';
 import { afterSubtree, childKey, isBelow, nextName, pathOf } from './keys.js';
 import type { ScanPlan, ScanRoot } from './plan.js';
-import { isGone, reasonOf } from './reasons.js';
+import { isGone, unreachable } from './reasons.js';
 import { excludesAbove } from './root-excludes.js';
 import type { FrameStack } from './stack.js';
 
@@ -128,7 +128,7 @@ export class Ways {
       this.from(key, frame, frame.gap, false);
     } else if (root.mode !== 'scan') this.passBy(undefined, '', root);
     else if (isGone(error)) this.#agenda.takeMissing(key, root);
-    else this.#agenda.keepAll(key, `cannot be looked at: ${reasonOf(error)}`, root);
+    else this.#agenda.keepAll(key, unreachable('cannot be looked at', error, root), root);
   }
 
   /** A directory that is open for the moment. */
