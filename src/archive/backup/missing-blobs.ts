@@ -9,8 +9,11 @@ import type { Repository } from '../repository.js';
 
 /** Tells what of a source's last listing is still in the store. */
 export interface StillThere {
-  /** Whether all that the version needs is there. What is not whole counts as changed: it is read again and so healed. */
-  isWhole(segment: Segment, position: number): boolean;
+  /**
+   * Whether all that the version needs is there; undefined when that is so of each. What is not whole counts as changed:
+   * it is read again and so healed.
+   */
+  isWhole: ((segment: Segment, position: number) => boolean) | undefined;
   /** Whether a segment or node is there. */
   has(id: Uint8Array): boolean;
   close(): void;
@@ -35,44 +38,50 @@ export async function stillThere(
     indexFile(config.tableDir),
     (pack) => pack.present && (spared || !pack.tombstoned),
   );
-  // Chunk lists are metadata blobs of their own: those that cannot be read are as good as missing.
-  const lists = await readTrees(repository, source);
+  const broken = await brokenContents(repository, source, blobs);
   return {
-    isWhole(segment, position) {
-      if (segment.types[position] !== EntryType.file) return true;
-      const ids = segment.idsOf(position);
-      const isTree = segment.cuts[position] >= 2;
-      const needed = isTree ? lists.get(Buffer.from(ids).toString('hex')) : ids;
-      if (needed === undefined) return false;
-      for (let at = 0; at < needed.length; at += ID_LENGTH)
-        if (holeLength(needed, at) === undefined && !blobs.has(needed, at)) return false;
-      return true;
-    },
+    // Nothing is asked of each version where nothing is broken: then many are compared at a time.
+    isWhole:
+      broken.size === 0
+        ? undefined
+        : (segment, position) =>
+            segment.types[position] !== EntryType.file || !broken.has(contentKey(segment.idsOf(position))),
     has: (id) => blobs.has(id),
     close: () => blobs.close(),
   };
 }
 
-/** The ids of chunks and nodes of every active file that has a tree of them, by root id. A tree that cannot be read is left out. */
-async function readTrees(repository: Repository, source: SourceId): Promise<Map<string, Uint8Array>> {
+/** The active files' contents of which something is missing, as `contentKey` names them. */
+async function brokenContents(repository: Repository, source: SourceId, blobs: BlobIndex): Promise<Set<string>> {
   const { catalog } = repository;
-  const lists = new Map<string, Uint8Array>();
+  const broken = new Set<string>();
   let after: string | undefined;
   for (;;) {
     const page = catalog.active.page(source, after, 256);
-    if (page.length === 0) return lists;
+    if (page.length === 0) return broken;
     for (const row of page) {
       const segment = decodeSegment(row.bytes);
       for (let i = 0; i < segment.length; i++) {
-        const cut = segment.cuts[i];
-        if (cut < 2) continue;
+        if (segment.types[i] !== EntryType.file) continue;
         const ids = segment.idsOf(i);
-        const list = await readTree(repository, ids, cut >> 1);
-        if (list !== undefined) lists.set(Buffer.from(ids).toString('hex'), list);
+        const cut = segment.cuts[i];
+        // Chunk lists are metadata blobs of their own: those that cannot be read are as good as missing.
+        const needed = cut < 2 ? ids : await readTree(repository, ids, cut >> 1);
+        if (needed === undefined || !hasAll(blobs, needed)) broken.add(contentKey(ids));
       }
     }
     after = page[page.length - 1].firstKey;
   }
+}
+
+function hasAll(blobs: BlobIndex, ids: Uint8Array): boolean {
+  for (let at = 0; at < ids.length; at += ID_LENGTH)
+    if (holeLength(ids, at) === undefined && !blobs.has(ids, at)) return false;
+  return true;
+}
+
+function contentKey(ids: Uint8Array): string {
+  return Buffer.from(ids).toString('hex');
 }
 
 /** The chunks and nodes of a tree, or undefined when some of it is missing or damaged. */

@@ -1,12 +1,19 @@
-import { renameSync, rmSync } from 'node:fs';
+import { renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { BackupResult, LsEntry } from '../../../src/archive/types.js';
 import { Patient, scramble } from '../check/patient.js';
 
+/** Of so many chunks that they are listed in a blob of their own. */
+const LONG = Array.from({ length: 200_000 }, (_, i) => `line ${i * 7919}\n`).join('');
+
 let healthy: Patient;
 beforeAll(async () => {
   healthy = await Patient.make();
+  const long = join(healthy.tree, 'long');
+  writeFileSync(long, LONG);
+  utimesSync(long, 1_500_000_000, 1_500_000_000);
+  await healthy.json('backup', [], 0);
   // Nothing is unsettled any more: no file is read again without need.
   await new Promise((resolve) => setTimeout(resolve, 2100));
   await healthy.json('backup', [], 0);
@@ -52,7 +59,7 @@ describe.each(losses)('content lost %s', (_, lose) => {
     expect(healed.bytes.new).toBeGreaterThan(0);
     await patient.expectRest('latest', patient.second, []);
     const { bytes, files } = await patient.json<BackupResult>('backup', ['--soft'], 0);
-    expect({ read: bytes.read, unchanged: files.unchanged }).toEqual({ read: 0, unchanged: patient.second.size });
+    expect({ read: bytes.read, unchanged: files.unchanged }).toEqual({ read: 0, unchanged: patient.second.size + 1 });
   });
 
   test('is left out and named, if the disk does not have it either', async () => {
@@ -70,4 +77,14 @@ describe.each(losses)('content lost %s', (_, lose) => {
       renameSync(`${tree}.away`, tree);
     }
   });
+});
+
+test('of what is left, nothing is read again', async () => {
+  const patient = healthy.copy();
+  rmSync(patient.pack('data', 1));
+  for (const index of patient.objects('index')) rmSync(index);
+  await patient.check([], 4);
+  const { bytes } = await patient.json<BackupResult>('backup', ['--soft'], 0);
+  expect(bytes.read).toBe(LONG.length);
+  expect((await patient.restore('latest')).files.get('long') === LONG).toBe(true);
 });
