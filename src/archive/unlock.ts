@@ -1,5 +1,3 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { decodeKeyFile } from '../crypto/key-file.js';
 import type { Keyring } from '../crypto/keyring.js';
 import { native } from '../crypto/native.js';
@@ -10,6 +8,7 @@ import { parseConfig, type StoreConfig, verifyConfig } from '../format/config-js
 import { openSlots, parseSlot, type SlotSecret, type StoredSlot } from '../format/slot.js';
 import { isMissing, type ObjectStore, objectPath, openStore } from '../store/index.js';
 import type { Context, Secret } from './context.js';
+import { keepCopies, type Locks, readCopies } from './store-copies.js';
 import type { SecretKind } from './types.js';
 
 /** A store whose key was found. */
@@ -20,12 +19,6 @@ export interface Unlocked {
   slot: string;
   /** What is wrong with the store's config.json, so that the copy beside the catalog had to do. */
   configDamage?: string;
-}
-
-/** What a store is unlocked with. */
-interface Locks {
-  config: Uint8Array;
-  slots: StoredSlot[];
 }
 
 /**
@@ -40,12 +33,12 @@ export async function unlockStore(
 ): Promise<Unlocked> {
   const { tableDir } = context.config;
   const slots = await readSlots(store);
-  let config: Uint8Array | undefined;
+  const config = await readConfig(store);
   try {
-    config = await store.read('config.json');
+    if (config === undefined) throw noConfig(store.url, tableDir);
     return await unlockWith(context, { config, slots });
   } catch (error) {
-    const isDamage = error instanceof FormatError || isMissing(error);
+    const isDamage = error instanceof FormatError || config === undefined;
     const copies = options.useCopies === true && (isDamage || isWrongKey(error)) ? readCopies(tableDir) : undefined;
     if (copies === undefined) throw error;
     const hasOwnConfig = config !== undefined && Buffer.compare(config, copies.config) === 0;
@@ -53,7 +46,8 @@ export async function unlockStore(
     if (hasOwnConfig && standIns.length === 0) throw error;
     const unlocked = await unlockByCopies(context, store, { config: copies.config, slots: [...slots, ...standIns] });
     if (unlocked === undefined) throw error;
-    return { ...unlocked, ...(!hasOwnConfig && { configDamage: (error as Error).message }) };
+    const damage = config === undefined ? `config.json is not in the store, ${store.url}` : (error as Error).message;
+    return { ...unlocked, ...(!hasOwnConfig && { configDamage: damage }) };
   }
 }
 
@@ -68,16 +62,6 @@ export async function unlockCopies(context: Context): Promise<Unlocked> {
   } finally {
     await store.close();
   }
-}
-
-/** The copy of config.json that lies beside the catalog, if there is one. */
-export function configCopy(tableDir: string): Uint8Array | undefined {
-  return readCopies(tableDir)?.config;
-}
-
-/** The copies of slots that lie beside the catalog. */
-export function slotCopies(tableDir: string): StoredSlot[] {
-  return readCopies(tableDir)?.slots ?? [];
 }
 
 /** A user's secret as slots take it. */
@@ -113,6 +97,22 @@ async function unlockByCopies(context: Context, store: ObjectStore, copies: Lock
     }
   }
   return undefined;
+}
+
+async function readConfig(store: ObjectStore): Promise<Uint8Array | undefined> {
+  try {
+    return await store.read('config.json');
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+function noConfig(url: string, tableDir: string): UserError {
+  return new UserError(
+    ExitCode.noStore,
+    `config.json is not in the store, ${url}, and ${tableDir} has no copy of it; bring it back from another copy of the store, or from the folder 'store' in the table_dir of a machine that uses it`,
+  );
 }
 
 async function readSlots(store: ObjectStore): Promise<StoredSlot[]> {
@@ -162,19 +162,6 @@ function kindsOf(slots: readonly StoredSlot[]): Set<SecretKind> {
   return kinds;
 }
 
-function copiesFolder(tableDir: string): string {
-  return join(tableDir, 'store');
-}
-
-function readCopies(tableDir: string): Locks | undefined {
-  const folder = copiesFolder(tableDir);
-  if (!existsSync(join(folder, 'config.json'))) return undefined;
-  const slots = readdirSync(folder)
-    .filter((name) => name.endsWith('.key'))
-    .map((name) => ({ name: name.slice(0, -4), bytes: new Uint8Array(readFileSync(join(folder, name))) }));
-  return { config: readFileSync(join(folder, 'config.json')), slots };
-}
-
 /**
  * Copies of slots that may stand in for those of the store: slots that are there, but damaged; or any, where the store has
  * none left that can be read. A slot that is merely gone was removed, and is not brought back.
@@ -186,20 +173,4 @@ function slotsToReplace(copies: readonly StoredSlot[], slots: readonly StoredSlo
     const there = stored.get(name);
     return there !== undefined && Buffer.compare(there, bytes) !== 0;
   });
-}
-
-/** Copies of config.json and of one's own slot lie beside the catalog: proof of which store it belongs to. */
-function keepCopies(tableDir: string, config: Uint8Array, slot: StoredSlot): void {
-  const folder = copiesFolder(tableDir);
-  const files: [name: string, bytes: Uint8Array][] = [
-    ['config.json', config],
-    [`${slot.name}.key`, slot.bytes],
-  ];
-  try {
-    if (existsSync(folder) && files.every(([name]) => readdirSync(folder).includes(name))) return;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    for (const [name, bytes] of files) writeFileSync(join(folder, name), bytes, { mode: 0o600 });
-  } catch {
-    // Only a convenience: reading with the store away needs it.
-  }
 }

@@ -21,7 +21,7 @@ import { check } from '../../../src/archive/check.js';
 import { cleanupSoft } from '../../../src/archive/cleanup.js';
 import { forget } from '../../../src/archive/forget.js';
 import { init } from '../../../src/archive/init.js';
-import { keyAdd } from '../../../src/archive/key.js';
+import { keyAdd, keyList } from '../../../src/archive/key.js';
 import { prune } from '../../../src/archive/prune.js';
 import { restore } from '../../../src/archive/restore.js';
 import { snapshots } from '../../../src/archive/snapshots.js';
@@ -31,7 +31,20 @@ import type { Folder } from '../../../src/store/index.js';
 import { type Outcome, run } from '../../cli/harness.js';
 import { type Files, filesBelow, noise } from '../../support/files.js';
 
-const verbs = { backup, catalogRebuild, check, cleanupSoft, forget, init, keyAdd, prune, restore, snapshots, tag };
+const verbs = {
+  backup,
+  catalogRebuild,
+  check,
+  cleanupSoft,
+  forget,
+  init,
+  keyAdd,
+  keyList,
+  prune,
+  restore,
+  snapshots,
+  tag,
+};
 
 const made: string[] = [];
 afterAll(() => {

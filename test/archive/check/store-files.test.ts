@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { filesBelow } from '../../support/files.js';
 import { cut, flip, Patient, scramble, swap } from './patient.js';
 
 let healthy: Patient;
@@ -52,6 +53,86 @@ describe('config.json', () => {
     writeFileSync(join(other.folder, 'store/config.json'), was);
     await other.check([], 0);
   });
+});
+
+describe('a store without its config.json', () => {
+  const withoutConfig = (): Patient => {
+    const patient = healthy.copy();
+    rmSync(join(patient.folder, 'store/config.json'));
+    return patient;
+  };
+
+  test.each([
+    ['with its catalog', () => {}],
+    [
+      'with a new table_dir',
+      (patient: Patient) => renameSync(join(patient.folder, 'tables'), `${patient.folder}/kept`),
+    ],
+    [
+      'when its key slots are lost, too',
+      (patient: Patient) => {
+        for (const slot of patient.objects('keys')) rmSync(slot);
+      },
+    ],
+  ])('is none to init %s: nothing is written', async (_, harm) => {
+    const patient = withoutConfig();
+    harm(patient);
+    const was = filesBelow(patient.folder);
+    const { code, stderr } = await patient.run('init');
+    expect(code).toBe(10);
+    expect(stderr).toMatch(/^error: config\.json is not in the store, .*check --repair.*\n$/);
+    expect(filesBelow(patient.folder)).toEqual(was);
+  });
+
+  test.each(['backup', 'key list', 'catalog rebuild'])('%s says what mends it, and that does', async (verb) => {
+    const patient = withoutConfig();
+    const { code, stderr } = await patient.run(verb);
+    expect(code).toBe(10);
+    expect(stderr).toContain("'backup-ninja check --repair'");
+    expect(stderr).not.toContain('init');
+    await patient.repair(0, []);
+    await patient.json(verb, [], 0);
+  });
+
+  test('is told by check without the advice to run check', async () => {
+    const { problems } = await withoutConfig().check([], 4);
+    expect(problems[0]!.message).toMatch(/^config\.json is not in the store/);
+    expect(problems[0]!.message).not.toContain("'backup-ninja check'");
+  });
+
+  test('and no copy of it here: where there may be one is said', async () => {
+    const patient = withoutConfig();
+    rmSync(join(patient.folder, 'tables/store'), { recursive: true });
+    const { code, stderr } = await patient.run('check', ['--repair']);
+    expect(code).toBe(10);
+    expect(stderr).toMatch(/another copy of the store/);
+    expect(stderr).not.toContain('init');
+  });
+});
+
+test('the copies beside a catalog are not replaced by those of another store', async () => {
+  const patient = healthy.copy();
+  const other = await Patient.make();
+  const copies = filesBelow(join(patient.folder, 'tables/store'));
+  const path = join(patient.folder, 'config.json');
+  const config = JSON.parse(readFileSync(path, 'utf8'));
+  const key_path = join(other.folder, 'key');
+  writeFileSync(path, JSON.stringify({ ...config, key_path, file_dir: join(other.folder, 'store') }));
+  for (const verb of ['backup', 'init', 'restore', 'catalog rebuild']) {
+    const { code, stderr } = await patient.run(verb);
+    expect(code, verb).toBe(2);
+    expect(stderr).toContain('another store');
+    expect(filesBelow(join(patient.folder, 'tables/store')), verb).toEqual(copies);
+  }
+});
+
+test('an init that was killed before the store had a config.json is repeated', async () => {
+  const patient = healthy.copy();
+  for (const name of ['config.json', 'packs', 'index', 'snapshots', 'records', 'tombstones'])
+    rmSync(join(patient.folder, 'store', name), { recursive: true, force: true });
+  rmSync(join(patient.folder, 'tables'), { recursive: true });
+  await patient.json('init', [], 0);
+  await patient.json('backup', [], 0);
 });
 
 describe.each([['README.txt'], ['restore.html']])('%s', (file) => {
