@@ -1,7 +1,7 @@
 import { ExitCode, UserError } from '../errors.js';
-import { openStore } from '../store/index.js';
 import type { Context } from './context.js';
 import { countReads } from './count-reads.js';
+import { openOwnStore } from './open-store.js';
 import { newRebuild } from './rebuild.js';
 import type { CatalogRebuildOptions, CatalogRebuildResult } from './types.js';
 import { unlockStore } from './unlock.js';
@@ -9,9 +9,7 @@ import { unlockStore } from './unlock.js';
 /** Makes the catalog anew from the store and key alone. Metadata packs are read, file data is not. */
 export async function catalogRebuild(context: Context, _options: CatalogRebuildOptions): Promise<CatalogRebuildResult> {
   const { config } = context;
-  const { store, counted } = countReads(
-    await openStore(config.store.url, { tableDir: config.tableDir, command: 'catalog rebuild' }),
-  );
+  const { store, counted } = countReads(await openOwnStore(context, { command: 'catalog rebuild' }));
   try {
     const { keyring, storeConfig } = await unlockStore(context, store);
     if (!keyring.canRead)

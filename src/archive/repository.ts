@@ -6,10 +6,11 @@ import type { Config } from '../config/types.js';
 import type { Keyring } from '../crypto/keyring.js';
 import { ExitCode, UserError } from '../errors.js';
 import { parseConfig, type StoreConfig } from '../format/config-json.js';
-import { type Lock, type LockMode, type ObjectStore, openStore } from '../store/index.js';
+import type { Lock, LockMode, ObjectStore } from '../store/index.js';
 import { BlobIndex, indexFile, readable, removeStaleIndexFiles } from './blob-index.js';
 import { BlobReader } from './blob-reader.js';
 import type { Context } from './context.js';
+import { openOwnStore } from './open-store.js';
 import { newRebuild } from './rebuild.js';
 import { nothingCompared, type Reconciled, type ReconcileOptions, reconcile } from './reconcile.js';
 import { chooseSource, resolveSnapshot } from './select.js';
@@ -121,11 +122,7 @@ export class Repository {
 export async function openRepository(context: Context, access: Access): Promise<Repository> {
   const { config, report } = context;
   const useCopies = access.catalog === 'read' || access.repairs === true;
-  const store = await openStore(config.store.url, {
-    tableDir: config.tableDir,
-    command: access.command,
-    withoutConfig: useCopies,
-  });
+  const store = await openOwnStore(context, { command: access.command, withoutConfig: useCopies });
   let lock: Lock | undefined;
   let catalog: Catalog | undefined;
   try {

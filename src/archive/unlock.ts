@@ -6,8 +6,9 @@ import { ExitCode, FormatError, UserError } from '../errors.js';
 import { openCert } from '../format/cert.js';
 import { parseConfig, type StoreConfig, verifyConfig } from '../format/config-json.js';
 import { openSlots, parseSlot, type SlotSecret, type StoredSlot } from '../format/slot.js';
-import { isMissing, type ObjectStore, objectPath, openStore } from '../store/index.js';
+import { isMissing, type ObjectStore, objectPath } from '../store/index.js';
 import type { Context, Secret } from './context.js';
+import { openOwnStore } from './open-store.js';
 import { keepCopies, type Locks, readCopies } from './store-copies.js';
 import type { SecretKind } from './types.js';
 
@@ -56,7 +57,7 @@ export async function unlockCopies(context: Context): Promise<Unlocked> {
   const { config } = context;
   const copies = readCopies(config.tableDir);
   if (copies !== undefined) return unlockWith(context, copies);
-  const store = await openStore(config.store.url, { tableDir: config.tableDir });
+  const store = await openOwnStore(context, {});
   try {
     return await unlockStore(context, store);
   } finally {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { filesBelow } from '../../support/files.js';
@@ -124,6 +124,46 @@ test('the copies beside a catalog are not replaced by those of another store', a
     expect(stderr).toContain('another store');
     expect(filesBelow(join(patient.folder, 'tables/store')), verb).toEqual(copies);
   }
+});
+
+describe('a store that is away', () => {
+  const away = (): Patient => {
+    const patient = healthy.copy();
+    renameSync(join(patient.folder, 'store'), join(patient.folder, 'unplugged'));
+    return patient;
+  };
+
+  test.each([
+    ['gone', () => {}],
+    ['an empty mount point', (patient: Patient) => mkdirSync(join(patient.folder, 'store'))],
+  ])('%s: init makes none in its place', async (_, leave) => {
+    const patient = away();
+    leave(patient);
+    const was = filesBelow(patient.folder);
+    const { code, stderr, stdout } = await patient.run('init');
+    expect([code, stdout]).toEqual([10, '']);
+    expect(stderr).toMatch(/^error: no store at .*mount its disk.*\n$/);
+    expect(filesBelow(patient.folder)).toEqual(was);
+    if (existsSync(join(patient.folder, 'store'))) expect(readdirSync(join(patient.folder, 'store'))).toEqual([]);
+  });
+
+  test.each(['backup', 'restore', 'check', 'check --objects', 'catalog rebuild', 'key list'])(
+    '%s: nobody is told to make another',
+    async (verb) => {
+      const { code, stderr } = await away().run(verb);
+      expect(code).toBe(10);
+      expect(stderr).toMatch(/mount its disk/);
+      expect(stderr).not.toContain('init');
+    },
+  );
+
+  test('where no catalog of one is, it may be made', async () => {
+    const patient = away();
+    renameSync(join(patient.folder, 'tables'), join(patient.folder, 'other tables'));
+    expect((await patient.run('backup')).stderr).toContain("'backup-ninja init'");
+    await patient.json('init', [], 0);
+    await patient.json('backup', [], 0);
+  });
 });
 
 test('an init that was killed before the store had a config.json is repeated', async () => {
