@@ -46,6 +46,8 @@ export class Repository {
   reconciled: Reconciled;
   /** What is wrong with the store's config.json, so that a copy had to do; undefined: nothing, or no longer. */
   configDamage: string | undefined;
+  /** Name of the own slot, if it is lost and a copy had to do. */
+  lostSlot: string | undefined;
   private readonly lock: Lock | undefined;
   private index: BlobIndex | undefined;
   private blobReader: BlobReader | undefined;
@@ -59,6 +61,7 @@ export class Repository {
     reconciled: Reconciled;
     lock: Lock | undefined;
     configDamage: string | undefined;
+    lostSlot: string | undefined;
   }) {
     this.context = parts.context;
     this.config = parts.context.config;
@@ -69,6 +72,7 @@ export class Repository {
     this.reconciled = parts.reconciled;
     this.lock = parts.lock;
     this.configDamage = parts.configDamage;
+    this.lostSlot = parts.lostSlot;
   }
 
   /** Where every blob lies that can be read. */
@@ -126,9 +130,13 @@ export async function openRepository(context: Context, access: Access): Promise<
   let lock: Lock | undefined;
   let catalog: Catalog | undefined;
   try {
-    const { storeConfig, keyring, configDamage } = await unlockStore(context, store, { useCopies });
-    if (configDamage !== undefined && access.command !== 'check')
-      context.attention(`${configDamage}: using the copy in ${config.tableDir}; run 'backup-ninja check --repair'`);
+    const { storeConfig, keyring, configDamage, ...own } = await unlockStore(context, store, { useCopies });
+    const lostSlot = own.slotIsLost ? own.slot : undefined;
+    if (access.command !== 'check') {
+      const repair = `using the copy in ${config.tableDir}; run 'backup-ninja check --repair'`;
+      if (configDamage !== undefined) context.attention(`${configDamage}: ${repair}`);
+      if (lostSlot !== undefined) context.attention(`the store has lost its key slots, ${store.url}: ${repair}`);
+    }
     if (storeConfig.mode === 'exclusive') {
       lock = await store.lock(access.lock, context.waitLock);
       await clearLeftovers(store, access);
@@ -139,7 +147,8 @@ export async function openRepository(context: Context, access: Access): Promise<
     catalog = opened.catalog;
     const reconciled =
       opened.reconciled ?? (await reconcile({ context, store, keyring, catalog }, rollbackRule(access)));
-    return new Repository({ context, store, storeConfig, keyring, catalog, reconciled, lock, configDamage });
+    const parts = { context, store, storeConfig, keyring, catalog, reconciled, lock, configDamage, lostSlot };
+    return new Repository(parts);
   } catch (error) {
     catalog?.close();
     await lock?.release();

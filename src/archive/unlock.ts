@@ -1,3 +1,4 @@
+import type { Config } from '../config/types.js';
 import { decodeKeyFile } from '../crypto/key-file.js';
 import type { Keyring } from '../crypto/keyring.js';
 import { native } from '../crypto/native.js';
@@ -5,7 +6,7 @@ import { decodeRecoveryKey } from '../crypto/recovery-key.js';
 import { ExitCode, FormatError, UserError } from '../errors.js';
 import { openCert } from '../format/cert.js';
 import { parseConfig, type StoreConfig, verifyConfig } from '../format/config-json.js';
-import { openSlots, parseSlot, type SlotSecret, type StoredSlot } from '../format/slot.js';
+import { openSlots, parseSlot, type SlotInfo, type SlotSecret, type StoredSlot } from '../format/slot.js';
 import { isMissing, type ObjectStore, objectPath } from '../store/index.js';
 import type { Context, Secret } from './context.js';
 import { openOwnStore } from './open-store.js';
@@ -20,6 +21,8 @@ export interface Unlocked {
   slot: string;
   /** What is wrong with the store's config.json, so that the copy beside the catalog had to do. */
   configDamage?: string;
+  /** The slot that was opened is not in the store, which has none of the full role left: a copy had to do. */
+  slotIsLost: boolean;
 }
 
 /**
@@ -48,7 +51,11 @@ export async function unlockStore(
     const unlocked = await unlockByCopies(context, store, { config: copies.config, slots: [...slots, ...standIns] });
     if (unlocked === undefined) throw error;
     const damage = config === undefined ? `config.json is not in the store, ${store.url}` : (error as Error).message;
-    return { ...unlocked, ...(!hasOwnConfig && { configDamage: damage }) };
+    return {
+      ...unlocked,
+      slotIsLost: !slots.some(({ name }) => name === unlocked.slot),
+      ...(!hasOwnConfig && { configDamage: damage }),
+    };
   }
 }
 
@@ -83,7 +90,7 @@ async function unlockWith(context: Context, { config, slots }: Locks): Promise<U
   const { keyring, slot } = await unlock(context, storeConfig, slots);
   verifyConfig(keyring, text);
   keepCopies(context.config.tableDir, config, slot);
-  return { storeConfig, keyring, slot: slot.name };
+  return { storeConfig, keyring, slot: slot.name, slotIsLost: false };
 }
 
 /** Opens the store by copies; undefined when nothing in it shows that they belong to it. */
@@ -129,8 +136,10 @@ async function unlock(
   slots: StoredSlot[],
 ): Promise<{ keyring: Keyring; slot: StoredSlot }> {
   const { storeId } = storeConfig;
+  const kinds = kindsOf(slots);
+  if (kinds.size === 0) throw noSlot(context.config);
   let lastError: unknown;
-  for await (const secret of context.unlock(kindsOf(slots))) {
+  for await (const secret of context.unlock(kinds)) {
     try {
       return await openSlots(native, storeId, slots, slotSecret(secret));
     } catch (error) {
@@ -147,28 +156,40 @@ async function unlock(
   );
 }
 
+function noSlot({ store, tableDir }: Config): UserError {
+  return new UserError(
+    ExitCode.wrongKey,
+    `no key slot is left in the store, ${store.url}, and no key opens it; run 'backup-ninja check --repair' to put back the copy in ${tableDir}, or bring its folder 'keys' back from another copy of the store`,
+  );
+}
+
 function isWrongKey(error: unknown): boolean {
   return error instanceof UserError && error.exit === ExitCode.wrongKey;
 }
 
 function kindsOf(slots: readonly StoredSlot[]): Set<SecretKind> {
-  const kinds = new Set<SecretKind>();
-  for (const { bytes } of slots) {
+  return new Set(readableSlots(slots).map(({ method }) => method));
+}
+
+/** What slots say of themselves, as far as they can be read. */
+function readableSlots(slots: readonly StoredSlot[]): SlotInfo[] {
+  return slots.flatMap(({ bytes }) => {
     try {
-      kinds.add(parseSlot(bytes).method);
+      return [parseSlot(bytes)];
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
+      return [];
     }
-  }
-  return kinds;
+  });
 }
 
 /**
  * Copies of slots that may stand in for those of the store: slots that are there, but damaged; or any, where the store has
- * none left that can be read. A slot that is merely gone was removed, and is not brought back.
+ * none of the full role left, for the last of them is never removed. A slot that is merely gone was removed, and is not
+ * brought back.
  */
 function slotsToReplace(copies: readonly StoredSlot[], slots: readonly StoredSlot[]): StoredSlot[] {
-  if (kindsOf(slots).size === 0) return [...copies];
+  if (!readableSlots(slots).some(({ role }) => role === 'full')) return [...copies];
   const stored = new Map(slots.map(({ name, bytes }) => [name, bytes]));
   return copies.filter(({ name, bytes }) => {
     const there = stored.get(name);

@@ -40,6 +40,8 @@ export async function checkObjects(context: Context): Promise<CheckResult> {
       if (!isMissing(error)) throw error;
       result.problems.push(problem('missing', 'config.json', 'is not in the store'));
     }
+    if ((await store.list('keys')).length === 0)
+      result.problems.push(problem('missing', 'keys', 'is empty: no key opens the store'));
   } finally {
     report.done();
     await store.close();

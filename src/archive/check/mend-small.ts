@@ -57,7 +57,7 @@ export async function mendSmall(repository: Repository, findings: Findings): Pro
   }
   for (const { bytes } of slotCopies(config.tableDir)) {
     const name = objectName(native, bytes);
-    if (damaged.has(objectPath('keys', name))) keepCopy(catalog, 'keys', name, bytes);
+    if (wanted.has(objectPath('keys', name))) keepCopy(catalog, 'keys', name, bytes);
   }
   for (const { folder, name, what } of findings.objects) {
     const path = objectPath(folder, name);

@@ -90,6 +90,8 @@ class Repair {
     if (found.objects.length === 0) return;
     const { restored, hopeless } = await mendSmall(repository, found);
     for (const path of restored) this.done.set(path, 'put back as it was');
+    const { lostSlot } = repository;
+    if (lostSlot !== undefined && restored.has(objectPath('keys', lostSlot))) repository.lostSlot = undefined;
     for (const path of hopeless) {
       this.done.set(path, SET_ASIDE);
       // Of an index and a tombstone nothing is lost: packs tell what they hold, and prune whom it dooms.

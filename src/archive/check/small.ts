@@ -19,10 +19,17 @@ const MEANING: Record<SmallFolder, string> = {
   tombstones: 'a tombstone: the packs that it dooms stay',
 };
 
+const LOST_SLOT =
+  "is not in the store, which has no slot of the full role left: only the copy beside this catalog opens it; other keys are to be made anew, by 'backup-ninja key add' and 'key recovery'";
+
 /** Checks everything in the store but packs: that it is there, under its right name, and can be opened. */
 export async function checkSmall(repository: Repository, findings: Findings): Promise<void> {
   await checkPlainFiles(repository, findings);
-  const { reconciled, context } = repository;
+  const { reconciled, context, lostSlot } = repository;
+  if (lostSlot !== undefined) {
+    findings.objects.push({ folder: 'keys', name: lostSlot, what: 'missing' });
+    findings.add(problem('missing', objectPath('keys', lostSlot), LOST_SLOT));
+  }
   const noted = new Set<string>();
   for (const { path, message, foreign } of reconciled.unreadable) {
     noted.add(path);

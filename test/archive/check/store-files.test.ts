@@ -211,6 +211,57 @@ describe('a key slot', () => {
     await patient.json('backup', [], 0);
   });
 
+  test.each([
+    ['all', () => {}],
+    [
+      'all but a backup key',
+      async (patient: Patient) => {
+        await patient.json('key add', ['--role', 'backup', '--key-file', join(patient.folder, 'backup-key')], 0);
+      },
+    ],
+  ])('%s lost: told, and the own one is put back', async (_, prepare) => {
+    const patient = healthy.copy();
+    const slot = ownSlot(patient);
+    const was = readFileSync(slot);
+    const full = patient.objects('keys');
+    await prepare(patient);
+    for (const path of full) rmSync(path);
+    for (const args of [[], ['--read-data']]) {
+      const found = await patient.check(args, 4);
+      expect(found.problems.map(({ kind, object }) => [kind, object])).toEqual([['missing', patient.name(slot)]]);
+    }
+    // Who reads is told; who would write is stopped.
+    expect((await patient.restore('latest', 3)).files).toEqual(patient.second);
+    for (const verb of ['backup', 'key list']) expect((await patient.run(verb)).code).toBe(12);
+    const repaired = await patient.repair(0, []);
+    expect(repaired).toMatchObject({ ok: true, repaired: [{ object: patient.name(slot) }] });
+    expect(readFileSync(slot)).toEqual(was);
+    await patient.json('backup', [], 0);
+    await patient.check(['--read-data'], 0);
+  });
+
+  test('none left: it is said, and nobody is asked for a key file that is there', async () => {
+    const patient = healthy.copy();
+    for (const path of patient.objects('keys')) rmSync(path);
+    for (const verb of ['backup', 'key list', 'catalog rebuild', 'init']) {
+      const { code, stderr } = await patient.run(verb);
+      expect(code).toBe(12);
+      expect(stderr).toMatch(/^error: no key slot is left in the store, .*check --repair.*\n$/);
+    }
+    expect((await patient.check(['--objects'], 4)).problems).toMatchObject([{ object: 'keys' }]);
+  });
+
+  test('none left, nor config.json: both are put back', async () => {
+    const patient = healthy.copy();
+    const slot = ownSlot(patient);
+    for (const path of [...patient.objects('keys'), join(patient.folder, 'store/config.json')]) rmSync(path);
+    const { problems } = await patient.check([], 4);
+    expect(problems.map(({ object }) => object).sort()).toEqual(['config.json', patient.name(slot)]);
+    await patient.repair(0, []);
+    await patient.json('backup', [], 0);
+    await patient.check(['--objects'], 0);
+  });
+
   test('of this machine deleted: it was removed, as far as anybody can tell; another key opens', async () => {
     const patient = healthy.copy();
     rmSync(ownSlot(patient));
