@@ -14,6 +14,7 @@ import { openOwnStore } from './open-store.js';
 import { newRebuild } from './rebuild.js';
 import { nothingCompared, type Reconciled, type ReconcileOptions, reconcile } from './reconcile.js';
 import { chooseSource, resolveSnapshot } from './select.js';
+import { requireStanding, tellLostCertificates } from './standing.js';
 import type { SourceOption } from './types.js';
 import { unlockStore } from './unlock.js';
 
@@ -147,6 +148,9 @@ export async function openRepository(context: Context, access: Access): Promise<
     catalog = opened.catalog;
     const reconciled =
       opened.reconciled ?? (await reconcile({ context, store, keyring, catalog }, rollbackRule(access)));
+    if (access.command !== 'check') tellLostCertificates(context, reconciled, access.catalog);
+    if (access.catalog === 'write' && access.repairs !== true)
+      requireStanding({ context, store, keyring, catalog }, reconciled);
     const parts = { context, store, storeConfig, keyring, catalog, reconciled, lock, configDamage, lostSlot };
     return new Repository(parts);
   } catch (error) {

@@ -7,7 +7,8 @@ import { ExitCode, FormatError, UserError } from '../errors.js';
 import { openCert } from '../format/cert.js';
 import { parseConfig, type StoreConfig, verifyConfig } from '../format/config-json.js';
 import { openSlots, parseSlot, type SlotInfo, type SlotSecret, type StoredSlot } from '../format/slot.js';
-import { isMissing, type ObjectStore, objectPath } from '../store/index.js';
+import { openSnapshotHeader } from '../format/snapshot.js';
+import { type Folder, isMissing, type ObjectStore, objectPath } from '../store/index.js';
 import type { Context, Secret } from './context.js';
 import { openOwnStore } from './open-store.js';
 import { keepCopies, type Locks, readCopies } from './store-copies.js';
@@ -28,7 +29,7 @@ export interface Unlocked {
 /**
  * Reads the store's config.json and slots and opens one with the user's secrets; keeps copies beside the catalog.
  * @param options.useCopies where config.json or the slot is damaged or missing, the copies beside the catalog stand in,
- *   if the store shows by a certificate that they are its own
+ *   if the store shows by a certificate or a snapshot that they are its own
  */
 export async function unlockStore(
   context: Context,
@@ -96,16 +97,23 @@ async function unlockWith(context: Context, { config, slots }: Locks): Promise<U
 /** Opens the store by copies; undefined when nothing in it shows that they belong to it. */
 async function unlockByCopies(context: Context, store: ObjectStore, copies: Locks): Promise<Unlocked | undefined> {
   const unlocked = await unlockWith(context, copies);
-  for (const { name } of await store.list('certs')) {
-    try {
-      openCert(unlocked.keyring, await store.read(objectPath('certs', name)));
-      return unlocked;
-    } catch (error) {
-      if (!(error instanceof FormatError || isMissing(error))) throw error;
+  for (const [folder, open] of PROOFS)
+    for (const { name } of await store.list(folder)) {
+      try {
+        open(unlocked.keyring, await store.read(objectPath(folder, name)));
+        return unlocked;
+      } catch (error) {
+        if (!(error instanceof FormatError || isMissing(error))) throw error;
+      }
     }
-  }
   return undefined;
 }
+
+/** What only the keys of its own store open. */
+const PROOFS: readonly [folder: Folder, open: (keyring: Keyring, bytes: Uint8Array) => unknown][] = [
+  ['certs', openCert],
+  ['snapshots', openSnapshotHeader],
+];
 
 async function readConfig(store: ObjectStore): Promise<Uint8Array | undefined> {
   try {
