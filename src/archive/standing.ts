@@ -44,6 +44,24 @@ export function requireStanding({ context, keyring }: ReconcileParts, { trust, u
     );
 }
 
+/**
+ * Refuses a source that this key's certificate does not name: what it wrote of that would be foreign to everybody.
+ * @throws UserError (exit 12)
+ */
+export function requireMayWrite(
+  { context, keyring }: ReconcileParts,
+  { trust }: Pick<Reconciled, 'trust'>,
+  source: string,
+): void {
+  const signer = keyring.signer();
+  if (trust.mayWrite(signer, source, '')) return;
+  const may = trust.sourcesOf(signer).join(', ');
+  throw new UserError(
+    ExitCode.wrongKey,
+    `this key may write backups of ${may} only, not of ${source}, ${context.config.keyPath}; set "source" in ${context.configFile} to what it may write, or have a full key make one for ${source} ('backup-ninja key add --role backup --source ${source}')`,
+  );
+}
+
 /** What brings a key's certificate back. */
 export function cureFor(isFull: boolean): string {
   return isFull

@@ -21,7 +21,7 @@ import { check } from '../../../src/archive/check.js';
 import { cleanupSoft } from '../../../src/archive/cleanup.js';
 import { forget } from '../../../src/archive/forget.js';
 import { init } from '../../../src/archive/init.js';
-import { keyAdd, keyList } from '../../../src/archive/key.js';
+import { keyAdd, keyList, keyRemove } from '../../../src/archive/key.js';
 import { prune } from '../../../src/archive/prune.js';
 import { restore } from '../../../src/archive/restore.js';
 import { snapshots } from '../../../src/archive/snapshots.js';
@@ -40,6 +40,7 @@ const verbs = {
   init,
   keyAdd,
   keyList,
+  keyRemove,
   prune,
   restore,
   snapshots,
