@@ -19,9 +19,11 @@ import { backup } from '../../../src/archive/backup.js';
 import { catalogRebuild } from '../../../src/archive/catalog.js';
 import { check } from '../../../src/archive/check.js';
 import { cleanupSoft } from '../../../src/archive/cleanup.js';
+import { find } from '../../../src/archive/find.js';
 import { forget } from '../../../src/archive/forget.js';
 import { init } from '../../../src/archive/init.js';
 import { keyAdd, keyList, keyRemove } from '../../../src/archive/key.js';
+import { ls } from '../../../src/archive/ls.js';
 import { prune } from '../../../src/archive/prune.js';
 import { restore } from '../../../src/archive/restore.js';
 import { snapshots } from '../../../src/archive/snapshots.js';
@@ -36,11 +38,13 @@ const verbs = {
   catalogRebuild,
   check,
   cleanupSoft,
+  find,
   forget,
   init,
   keyAdd,
   keyList,
   keyRemove,
+  ls,
   prune,
   restore,
   snapshots,
