@@ -31,6 +31,7 @@ import { reconcile, snapshotBody, snapshotInput } from './reconcile.js';
 import { openRepository, type Repository } from './repository.js';
 import { OWN_SOURCE, ownSource } from './select.js';
 import { dropPending, leftPending, settleShared } from './settle-shared.js';
+import { requireMayWrite } from './standing.js';
 import type { BackupOptions, BackupResult } from './types.js';
 
 /** From how many entries of the snapshot before on the scan has a thread of its own. */
@@ -107,6 +108,7 @@ class Backup {
 
   async run(): Promise<BackupResult> {
     const { options, repository } = this;
+    requireMayWrite(repository, repository.reconciled, this.source);
     const isShared = repository.storeConfig.mode === 'shared';
     if (isShared && !options.dryRun) await this.finishLeft();
     const isFirst = this.catalog.runsCompleted === 0;

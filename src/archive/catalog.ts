@@ -1,17 +1,16 @@
 import { ExitCode, UserError } from '../errors.js';
-import { openStore } from '../store/index.js';
 import type { Context } from './context.js';
 import { countReads } from './count-reads.js';
+import { openOwnStore } from './open-store.js';
 import { newRebuild } from './rebuild.js';
+import { tellLostCertificates } from './standing.js';
 import type { CatalogRebuildOptions, CatalogRebuildResult } from './types.js';
 import { unlockStore } from './unlock.js';
 
 /** Makes the catalog anew from the store and key alone. Metadata packs are read, file data is not. */
 export async function catalogRebuild(context: Context, _options: CatalogRebuildOptions): Promise<CatalogRebuildResult> {
   const { config } = context;
-  const { store, counted } = countReads(
-    await openStore(config.store.url, { tableDir: config.tableDir, command: 'catalog rebuild' }),
-  );
+  const { store, counted } = countReads(await openOwnStore(context, { command: 'catalog rebuild' }));
   try {
     const { keyring, storeConfig } = await unlockStore(context, store);
     if (!keyring.canRead)
@@ -20,7 +19,8 @@ export async function catalogRebuild(context: Context, _options: CatalogRebuildO
         `this key may only add backups, it cannot rebuild a catalog, ${config.keyPath}; use a full or restore key`,
       );
     const lock = storeConfig.mode === 'exclusive' ? await store.lock('shared', context.waitLock) : undefined;
-    const { catalog } = await newRebuild(context, store, keyring);
+    const { catalog, reconciled } = await newRebuild(context, store, keyring);
+    tellLostCertificates(context, reconciled, 'write');
     const counts = catalog.query.counts();
     const snapshots = catalog.snapshots.all().length;
     catalog.close();

@@ -6,7 +6,7 @@ import type { DiffOptions, DiffResult } from './types.js';
 
 /** What was added, removed and changed from snapshot A to snapshot B, from the intervals of versions. */
 export async function diff(context: Context, options: DiffOptions): Promise<DiffResult> {
-  return withPast(context, 'diff', async (past) => {
+  return withPast(context, 'diff', { ...options, snapshots: [options.a, options.b] }, async (past) => {
     const source = past.sourceFor(options);
     const a = await past.snapshot(source, options.a);
     const b = await past.snapshot(source, options.b);

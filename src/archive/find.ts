@@ -7,7 +7,7 @@ import type { FindMatch, FindOptions, Rows } from './types.js';
 /** Paths that match a glob, or have a file's content, in one snapshot or in all, with their versions. */
 export async function find(context: Context, options: FindOptions): Promise<Rows<FindMatch>> {
   const like = options.like === undefined ? undefined : await contentsOf(context, options.like);
-  return withPast(context, 'find', async (past) => {
+  return withPast(context, 'find', { ...options, snapshots: options.all ? [] : [options.snapshot] }, async (past) => {
     const source = past.sourceFor(options);
     const snapshot = options.all ? undefined : await past.snapshot(source, options.snapshot);
     const pattern = options.pattern === undefined ? '*' : toDisplay(options.pattern);

@@ -7,7 +7,7 @@ import type { HistoryOptions, HistoryResult } from './types.js';
 
 /** Every version of one path, oldest first. */
 export async function history(context: Context, options: HistoryOptions): Promise<HistoryResult> {
-  return withPast(context, 'history', async (past) => {
+  return withPast(context, 'history', options, async (past) => {
     const source = past.sourceFor(options);
     const versions = past.catalog.query.history(source, keyOf(options.path));
     if (versions.length === 0)

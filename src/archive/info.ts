@@ -6,7 +6,7 @@ import type { InfoOptions, InfoResult } from './types.js';
 
 /** Counts and sizes: active and history, restored and in the store. */
 export async function info(context: Context, options: InfoOptions): Promise<InfoResult> {
-  return withPast(context, 'info', async ({ catalog }) => {
+  return withPast(context, 'info', { ...options, everySource: true }, async ({ catalog }) => {
     const counts = catalog.query.counts(options.source);
     const snapshots = catalog.snapshots.all(options.source);
     const packs = catalog.packs.totals();

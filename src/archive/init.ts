@@ -10,15 +10,17 @@ import { ExitCode, UserError } from '../errors.js';
 import { sealCert } from '../format/cert.js';
 import { makeConfig } from '../format/config-json.js';
 import { type SlotSecret, sealSlot } from '../format/slot.js';
-import { type ObjectStore, objectPath, openStore } from '../store/index.js';
+import { FOLDERS, type ObjectStore, objectPath, openStore, StoreError } from '../store/index.js';
 import type { Context } from './context.js';
+import { hasCatalog, openOwnStore } from './open-store.js';
 import { pageChecksum, readerPage, storeReadme } from './reader-page.js';
 import type { InitOptions, InitResult } from './types.js';
 import { unlockStore } from './unlock.js';
 
 /**
  * Makes what is missing of key and store, and never overwrites either. On a store that is there, the key must open it:
- * otherwise exit 12, and nothing is made. Doing it again changes nothing.
+ * otherwise exit 12, and nothing is made. Nor is anything where the store has lost its config.json, or is away.
+ * Doing it again changes nothing.
  */
 export async function init(context: Context, options: InitOptions): Promise<InitResult> {
   const { config } = context;
@@ -64,14 +66,27 @@ export async function init(context: Context, options: InitOptions): Promise<Init
   }
 }
 
-/** The store if there is one. A place without one is no error here. */
+/** The store if there is one. A place that never had one is no error here; what is left of one is, and one that is away. */
 async function openExisting(context: Context): Promise<ObjectStore | undefined> {
-  const { config } = context;
   try {
-    return await openStore(config.store.url, { tableDir: config.tableDir, command: 'init' });
+    return await openOwnStore(context, { command: 'init' });
   } catch (error) {
-    if (error instanceof UserError && error.exit === ExitCode.noStore) return undefined;
+    if (!(error instanceof StoreError)) throw error;
+    if (error.code === 'absent' || (error.code === 'no-config' && (await isHalfMade(context)))) return undefined;
     throw error;
+  }
+}
+
+/** Whether there is only what an init leaves that is killed before it puts config.json. */
+async function isHalfMade(context: Context): Promise<boolean> {
+  if (hasCatalog(context.config.tableDir)) return false;
+  const store = await openOwnStore(context, { withoutConfig: true });
+  try {
+    for (const folder of FOLDERS)
+      if (folder !== 'keys' && folder !== 'certs' && (await store.list(folder)).length > 0) return false;
+    return true;
+  } finally {
+    await store.close();
   }
 }
 

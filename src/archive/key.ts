@@ -11,9 +11,10 @@ import { type Cert, openCert, sealCert } from '../format/cert.js';
 import { sealRecord } from '../format/record.js';
 import { parseSlot, type SlotInfo, type SlotSecret, sealSlot } from '../format/slot.js';
 import { rfc3339 } from '../report/time.js';
-import { type ObjectStore, objectPath, openStore } from '../store/index.js';
+import { type ObjectStore, objectPath } from '../store/index.js';
 import { type Context, notConfirmed } from './context.js';
 import { writeKeyFile } from './init.js';
+import { openOwnStore } from './open-store.js';
 import type {
   KeyAddOptions,
   KeyAddResult,
@@ -194,7 +195,7 @@ class Keys {
 
 async function withStore<T>(context: Context, work: (keys: Keys) => Promise<T>): Promise<T> {
   const { config } = context;
-  const store = await openStore(config.store.url, { tableDir: config.tableDir, command: 'key' });
+  const store = await openOwnStore(context, { command: 'key' });
   try {
     const { keyring, slot } = await unlockStore(context, store);
     return await work(new Keys(store, keyring, slot, config.source));

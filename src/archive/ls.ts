@@ -8,7 +8,7 @@ import type { LsEntry, LsOptions, Rows } from './types.js';
 
 /** A directory as it was; what is no directory gives itself; without a path, the snapshot's roots. */
 export async function ls(context: Context, options: LsOptions): Promise<Rows<LsEntry>> {
-  return withPast(context, 'ls', async (past) => {
+  return withPast(context, 'ls', { ...options, snapshots: [options.snapshot] }, async (past) => {
     const source = past.sourceFor(options);
     const snapshot = await past.snapshot(source, options.snapshot);
     const { query } = past.catalog;

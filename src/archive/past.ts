@@ -1,38 +1,106 @@
 import type { Catalog, SnapshotRow, Version } from '../catalog/index.js';
+import { UserError } from '../errors.js';
 import { contentId } from '../format/content-id.js';
 import { type Entry, EntryType } from '../format/entry.js';
 import { joinNs, letHeapGrow } from '../platform/index.js';
 import { jsonPath } from '../report/json-path.js';
 import { rfc3339 } from '../report/time.js';
 import { keyOf, pathOf } from '../scan/index.js';
+import type { ObjectStore } from '../store/index.js';
 import type { Context } from './context.js';
-import { openCatalogAlone, openRepository } from './repository.js';
-import { chooseSource, resolveSnapshot } from './select.js';
+import { openOwnStore } from './open-store.js';
+import { openCatalogAlone, openRepository, type Repository } from './repository.js';
+import { chooseSource, hasOwnSnapshot, resolveSnapshot } from './select.js';
 import type { EntryTypeName, LsEntry, SourceOption, VersionRow } from './types.js';
 
-/** Answers about the past, from the catalog alone: the store may be away. */
+/** Answers about the past, from the catalog: the store may be away. */
 export interface Past {
   catalog: Catalog;
   sourceFor(option: SourceOption): string;
   snapshot(source: string, text: string): Promise<SnapshotRow>;
 }
 
-/** Opens the catalog for questions; only when there is none to be used is the store opened, and the catalog rebuilt. */
-export async function withPast<T>(context: Context, command: string, answer: (past: Past) => Promise<T>): Promise<T> {
+/** What a question is about: this machine's own source, which its catalog knows, unless other things are named. */
+export interface Subject extends SourceOption {
+  /** All sources of the store. */
+  everySource?: boolean;
+  /** Snapshots, as the user named them. */
+  snapshots?: readonly string[];
+}
+
+/**
+ * Opens the catalog for questions. The store is opened, and the catalog rebuilt or brought up to date, only when there is
+ * none to be used, or when the question is about what other machines write and the store lists a snapshot that the catalog
+ * does not know.
+ */
+export async function withPast<T>(
+  context: Context,
+  command: string,
+  subject: Subject,
+  answer: (past: Past) => Promise<T>,
+): Promise<T> {
   letHeapGrow();
   const alone = await openCatalogAlone(context);
-  if (alone === undefined) {
-    const repository = await openRepository(context, { command, lock: 'shared', catalog: 'read' });
-    try {
-      return await answer(asPast(repository.catalog, context));
-    } finally {
-      await repository.close();
-    }
-  }
+  if (alone === undefined) return withStore(context, command, answer);
+  let repository: Repository | undefined;
   try {
-    return await answer(asPast(alone, context));
+    if (isAboutOthers(context, alone, subject) && (await isBehind(context, alone)))
+      repository = await openIfAble(context, command);
+    return await answer(asPast(repository?.catalog ?? alone, context));
   } finally {
     alone.close();
+    await repository?.close();
+  }
+}
+
+async function withStore<T>(context: Context, command: string, answer: (past: Past) => Promise<T>): Promise<T> {
+  const repository = await openForPast(context, command);
+  try {
+    return await answer(asPast(repository.catalog, context));
+  } finally {
+    await repository.close();
+  }
+}
+
+function openForPast(context: Context, command: string): Promise<Repository> {
+  return openRepository(context, { command, lock: 'shared', catalog: 'read' });
+}
+
+/** The repository, with its catalog brought up to date; undefined, after saying so, where it cannot be opened. */
+async function openIfAble(context: Context, command: string): Promise<Repository | undefined> {
+  try {
+    return await openForPast(context, command);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    context.report.warn(`the store has snapshots that are not shown, as it cannot be opened: ${error.message}`);
+    return undefined;
+  }
+}
+
+function isAboutOthers(context: Context, catalog: Catalog, subject: Subject): boolean {
+  const { snapshots } = catalog;
+  if (subject.everySource === true || subject.source !== undefined) return true;
+  if (
+    subject.snapshots?.some(
+      (text) => /^[0-9a-f]{4,64}$/i.test(text) && snapshots.byPrefix(text.toLowerCase()).length === 0,
+    )
+  )
+    return true;
+  return !hasOwnSnapshot(catalog, context);
+}
+
+/** Whether the store lists snapshots that the catalog does not know, or not as complete. Of one that is away nobody can tell. */
+async function isBehind(context: Context, catalog: Catalog): Promise<boolean> {
+  let store: ObjectStore | undefined;
+  try {
+    store = await openOwnStore(context, { withoutConfig: true });
+    const known = new Set(catalog.snapshots.all().flatMap(({ name, pending }) => (pending ? [] : [name])));
+    return (await store.list('snapshots')).some(({ name }) => !known.has(name));
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
+  } finally {
+    await store?.close();
   }
 }
 

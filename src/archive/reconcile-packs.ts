@@ -33,6 +33,11 @@ export interface PacksSeen {
   trust: Trust;
   /** All records that could be opened, by time; `trust` says which count. */
   records: NamedRecord[];
+  /**
+   * Who has signed something and has no certificate, and the own key if it has none. A certificate is there before its key
+   * signs, and is never deleted, so each of these is lost.
+   */
+  uncertified: Set<string>;
   /** What records say of damage. */
   marks: DamageMarks;
   /** The tombstones that count. */
@@ -49,7 +54,7 @@ export interface PacksSeen {
 export interface LookOptions {
   /** Takes what cannot be opened. */
   unreadable: UnreadableObject[];
-  /** Certificates and records that the store lacks are given up. */
+  /** Records that the store lacks are given up. */
   acceptLoss: boolean;
   /** Lists what has to be listed after the tombstones and before all else. */
   afterTombstones?(): Promise<void>;
@@ -71,7 +76,8 @@ export async function lookAtPacks(parts: ReconcileParts, options: LookOptions): 
   const packs = await store.list('packs');
 
   const readRecords = await readAll(parts, 'records', listedRecords, options, openRecord);
-  const readCerts = await readAll(parts, 'certs', listedCerts, options, openCert);
+  // A store without some of its snapshots is one that somebody may want to go on with; who may write is so for ever.
+  const readCerts = await readAll(parts, 'certs', listedCerts, { unreadable, acceptLoss: false }, openCert);
   const records = readRecords.objects.map(({ name, object }) => ({ name, ...object })).sort(byRecordTime);
   const trust = new Trust(
     Buffer.from(keyring.shared.rootPublic).toString('hex'),
@@ -79,7 +85,9 @@ export async function lookAtPacks(parts: ReconcileParts, options: LookOptions): 
     records,
   );
   const marks = damageMarks(records, trust);
-  await mergeIndexes(parts, trust, { indexes, packs }, unreadable);
+  const signers = await mergeIndexes(parts, trust, { indexes, packs }, unreadable);
+  for (const { signer } of records) signers.add(signer);
+  if (keyring.canWrite) signers.add(keyring.signer());
   const tombstones = await readTombstones(parts, trust, listedTombstones, unreadable);
   const isSetAside = (name: string) => marks.objects.size > 0 && marks.objects.has(objectPath('packs', name));
   const state = catalog.packs.reconcile(
@@ -89,6 +97,7 @@ export async function lookAtPacks(parts: ReconcileParts, options: LookOptions): 
   return {
     trust,
     records,
+    uncertified: new Set([...signers].filter((signer) => !trust.isCertified(signer))),
     marks,
     tombstones,
     indexes,
@@ -123,14 +132,15 @@ function byRecordTime(a: NamedRecord, b: NamedRecord): number {
   return a.record.time < b.record.time ? -1 : a.record.time > b.record.time ? 1 : 0;
 }
 
-/** Takes the pack rows of indexes that the catalog has not seen yet. */
+/** Takes the pack rows of indexes that the catalog has not seen yet. Returns who has signed these. */
 async function mergeIndexes(
   parts: ReconcileParts,
   trust: Trust,
   listed: Pick<PacksSeen, 'indexes' | 'packs'>,
   unreadable: UnreadableObject[],
-): Promise<void> {
+): Promise<Set<string>> {
   const { store, keyring, catalog } = parts;
+  const signers = new Set<string>();
   const merged = catalog.objects.names('index');
   const listedNames = new Set(listed.indexes.map(({ name }) => name));
   const sizes = new Map(listed.packs.map(({ name, size }) => [name, size]));
@@ -144,6 +154,7 @@ async function mergeIndexes(
     });
     if (opened === undefined) continue;
     const { packs, signer } = opened;
+    signers.add(signer);
     const role = trust.roleOf(signer, name);
     if (role === undefined) continue;
     // A backup key may vouch for its own packs only; that a pack was opened counts from a full role alone.
@@ -160,6 +171,7 @@ async function mergeIndexes(
   }
   const gone = [...merged].filter((name) => !listedNames.has(name));
   if (gone.length > 0) catalog.objects.remove('index', gone);
+  return signers;
 }
 
 /**

@@ -65,6 +65,8 @@ export async function reconcile(parts: ReconcileParts, options: ReconcileOptions
   noteMarked(catalog, seen.marks);
   dropStaleCopies(catalog, present);
   if (keyring.isFull) noteReceipts(catalog);
+  for (const { state, signer } of catalog.snapshots.all())
+    if (state === 'foreign' && signer !== undefined && !trust.isCertified(signer)) seen.uncertified.add(signer);
   return {
     ...seen,
     snapshots: present,
@@ -120,6 +122,7 @@ export function nothingCompared(keyring: Keyring): Reconciled {
     missing: [],
     marks: NO_MARKS,
     leftovers: [],
+    uncertified: new Set(),
     records: [],
     tombstones: [],
     indexes: [],
@@ -166,11 +169,15 @@ async function mergeSnapshots(
 ): Promise<Set<string>> {
   const { store, keyring, catalog } = parts;
   const { forgotten, isComplete } = facts;
-  // A pending snapshot becomes one that counts as if it had come just now: others may have come before it.
+  const isListed = (wanted: string) => listed.some(({ name }) => name === wanted);
+  // A pending snapshot becomes one that counts as if it had come just now: others may have come before it. So does a
+  // foreign one when its signer's certificate turns up.
+  const counts = ({ name, state, signer, sourceName }: SnapshotRow) =>
+    (state === 'pending' && isComplete(name, signer)) ||
+    (state === 'foreign' && signer !== undefined && trust.mayWrite(signer, sourceName, name) && isListed(name));
   const received = new Map<string, bigint | undefined>();
   for (const row of catalog.snapshots.all())
-    if (row.state === 'pending' && isComplete(row.name, row.signer) && catalog.snapshots.removePending(row.name))
-      received.set(row.name, row.received);
+    if (counts(row) && catalog.snapshots.removeUncounted(row.name)) received.set(row.name, row.received);
   const fresh: Unmerged[] = [];
   for (const { name } of listed) {
     if (forgotten.has(name) || catalog.snapshots.has(name)) continue;

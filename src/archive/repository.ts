@@ -6,13 +6,15 @@ import type { Config } from '../config/types.js';
 import type { Keyring } from '../crypto/keyring.js';
 import { ExitCode, UserError } from '../errors.js';
 import { parseConfig, type StoreConfig } from '../format/config-json.js';
-import { type Lock, type LockMode, type ObjectStore, openStore } from '../store/index.js';
+import type { Lock, LockMode, ObjectStore } from '../store/index.js';
 import { BlobIndex, indexFile, readable, removeStaleIndexFiles } from './blob-index.js';
 import { BlobReader } from './blob-reader.js';
 import type { Context } from './context.js';
+import { openOwnStore } from './open-store.js';
 import { newRebuild } from './rebuild.js';
 import { nothingCompared, type Reconciled, type ReconcileOptions, reconcile } from './reconcile.js';
 import { chooseSource, resolveSnapshot } from './select.js';
+import { requireStanding, tellLostCertificates } from './standing.js';
 import type { SourceOption } from './types.js';
 import { unlockStore } from './unlock.js';
 
@@ -45,6 +47,8 @@ export class Repository {
   reconciled: Reconciled;
   /** What is wrong with the store's config.json, so that a copy had to do; undefined: nothing, or no longer. */
   configDamage: string | undefined;
+  /** Name of the own slot, if it is lost and a copy had to do. */
+  lostSlot: string | undefined;
   private readonly lock: Lock | undefined;
   private index: BlobIndex | undefined;
   private blobReader: BlobReader | undefined;
@@ -58,6 +62,7 @@ export class Repository {
     reconciled: Reconciled;
     lock: Lock | undefined;
     configDamage: string | undefined;
+    lostSlot: string | undefined;
   }) {
     this.context = parts.context;
     this.config = parts.context.config;
@@ -68,6 +73,7 @@ export class Repository {
     this.reconciled = parts.reconciled;
     this.lock = parts.lock;
     this.configDamage = parts.configDamage;
+    this.lostSlot = parts.lostSlot;
   }
 
   /** Where every blob lies that can be read. */
@@ -121,17 +127,17 @@ export class Repository {
 export async function openRepository(context: Context, access: Access): Promise<Repository> {
   const { config, report } = context;
   const useCopies = access.catalog === 'read' || access.repairs === true;
-  const store = await openStore(config.store.url, {
-    tableDir: config.tableDir,
-    command: access.command,
-    withoutConfig: useCopies,
-  });
+  const store = await openOwnStore(context, { command: access.command, withoutConfig: useCopies });
   let lock: Lock | undefined;
   let catalog: Catalog | undefined;
   try {
-    const { storeConfig, keyring, configDamage } = await unlockStore(context, store, { useCopies });
-    if (configDamage !== undefined && access.command !== 'check')
-      context.attention(`${configDamage}: using the copy in ${config.tableDir}; run 'backup-ninja check --repair'`);
+    const { storeConfig, keyring, configDamage, ...own } = await unlockStore(context, store, { useCopies });
+    const lostSlot = own.slotIsLost ? own.slot : undefined;
+    if (access.command !== 'check') {
+      const repair = `using the copy in ${config.tableDir}; run 'backup-ninja check --repair'`;
+      if (configDamage !== undefined) context.attention(`${configDamage}: ${repair}`);
+      if (lostSlot !== undefined) context.attention(`the store has lost its key slots, ${store.url}: ${repair}`);
+    }
     if (storeConfig.mode === 'exclusive') {
       lock = await store.lock(access.lock, context.waitLock);
       await clearLeftovers(store, access);
@@ -142,7 +148,11 @@ export async function openRepository(context: Context, access: Access): Promise<
     catalog = opened.catalog;
     const reconciled =
       opened.reconciled ?? (await reconcile({ context, store, keyring, catalog }, rollbackRule(access)));
-    return new Repository({ context, store, storeConfig, keyring, catalog, reconciled, lock, configDamage });
+    if (access.command !== 'check') tellLostCertificates(context, reconciled, access.catalog);
+    if (access.catalog === 'write' && access.repairs !== true)
+      requireStanding({ context, store, keyring, catalog }, reconciled);
+    const parts = { context, store, storeConfig, keyring, catalog, reconciled, lock, configDamage, lostSlot };
+    return new Repository(parts);
   } catch (error) {
     catalog?.close();
     await lock?.release();

@@ -8,13 +8,22 @@ export const OWN_SOURCE = 'source';
 
 /** The source name that this machine writes: the config's if set, else the one it has used before, else the host's. */
 export function ownSource(catalog: Catalog, context: Context): string {
-  const { source, sourceIsSet } = context.config;
-  const used = catalog.getMeta(OWN_SOURCE);
-  if (sourceIsSet || used === undefined || used === source) return source;
-  context.report.note(
-    `this machine is now called ${source}, its backups ${used}: going on with ${used}; set "source" in the config to change that`,
-  );
-  return used;
+  const { source } = context.config;
+  const own = ownName(catalog, context);
+  if (own !== source)
+    context.report.note(
+      `this machine is now called ${source}, its backups ${own}: going on with ${own}; set "source" in the config to change that`,
+    );
+  return own;
+}
+
+function ownName(catalog: Catalog, { config }: Context): string {
+  return config.sourceIsSet ? config.source : (catalog.getMeta(OWN_SOURCE) ?? config.source);
+}
+
+/** Whether the catalog has a snapshot of this machine's source. */
+export function hasOwnSnapshot(catalog: Catalog, context: Context): boolean {
+  return catalog.snapshots.latest(ownName(catalog, context)) !== undefined;
 }
 
 /**

@@ -95,7 +95,7 @@ export async function dropPending(
       );
       continue;
     }
-    catalog.snapshots.removePending(name);
+    catalog.snapshots.removeUncounted(name);
     clearOwnPending(catalog, [name]);
   }
 }

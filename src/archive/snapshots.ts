@@ -10,7 +10,7 @@ import type { SnapshotRow, SnapshotsOptions } from './types.js';
 
 /** All snapshots, of every source unless one is asked for, oldest first. */
 export async function snapshots(context: Context, options: SnapshotsOptions): Promise<SnapshotRow[]> {
-  return withPast(context, 'snapshots', async ({ catalog }) => {
+  return withPast(context, 'snapshots', { ...options, everySource: true }, async ({ catalog }) => {
     const rows = catalog.snapshots.all(options.source);
     const marked = markedSnapshots(catalog);
     return rows.toSorted(byTime).map((row) => ({ ...describe(row), ...(marked.has(row.name) && { damaged: true }) }));

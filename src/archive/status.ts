@@ -12,7 +12,7 @@ type TargetStatus = StatusResult['targets'][number];
 
 /** How old the newest backup is, here and at each target. What is older than `maxAge` makes exit 3. */
 export async function status(context: Context, options: StatusOptions): Promise<StatusResult> {
-  return withPast(context, 'status', async (past) => {
+  return withPast(context, 'status', options, async (past) => {
     const source = past.sourceFor(options);
     const latest = past.catalog.snapshots.latest(source);
     judgeAge(context, source, latest?.time, options.maxAge);

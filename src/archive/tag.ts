@@ -2,6 +2,7 @@ import { sealRecord } from '../format/record.js';
 import { objectPath } from '../store/index.js';
 import type { Context } from './context.js';
 import { openRepository } from './repository.js';
+import { requireMayWrite } from './standing.js';
 import type { TagOptions, TagResult } from './types.js';
 
 /** Adds and removes tags of a snapshot, by a record: the snapshot itself never changes. */
@@ -12,6 +13,7 @@ export async function tag(context: Context, options: TagOptions): Promise<TagRes
     keyring.requireWrite('tag');
     if (options.remove.length > 0) keyring.requireFull("'tag --remove'");
     const snapshot = await repository.snapshot(repository.sourceFor(options), options.snapshot);
+    requireMayWrite(repository, repository.reconciled, snapshot.sourceName);
     const tags = new Set(snapshot.tags);
     for (const added of options.add) tags.add(added);
     for (const removed of options.remove) tags.delete(removed);

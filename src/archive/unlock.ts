@@ -1,5 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import type { Config } from '../config/types.js';
 import { decodeKeyFile } from '../crypto/key-file.js';
 import type { Keyring } from '../crypto/keyring.js';
 import { native } from '../crypto/native.js';
@@ -7,9 +6,12 @@ import { decodeRecoveryKey } from '../crypto/recovery-key.js';
 import { ExitCode, FormatError, UserError } from '../errors.js';
 import { openCert } from '../format/cert.js';
 import { parseConfig, type StoreConfig, verifyConfig } from '../format/config-json.js';
-import { openSlots, parseSlot, type SlotSecret, type StoredSlot } from '../format/slot.js';
-import { isMissing, type ObjectStore, objectPath, openStore } from '../store/index.js';
+import { openSlots, parseSlot, type SlotInfo, type SlotSecret, type StoredSlot } from '../format/slot.js';
+import { openSnapshotHeader } from '../format/snapshot.js';
+import { type Folder, isMissing, type ObjectStore, objectPath } from '../store/index.js';
 import type { Context, Secret } from './context.js';
+import { openOwnStore } from './open-store.js';
+import { keepCopies, type Locks, readCopies } from './store-copies.js';
 import type { SecretKind } from './types.js';
 
 /** A store whose key was found. */
@@ -20,18 +22,14 @@ export interface Unlocked {
   slot: string;
   /** What is wrong with the store's config.json, so that the copy beside the catalog had to do. */
   configDamage?: string;
-}
-
-/** What a store is unlocked with. */
-interface Locks {
-  config: Uint8Array;
-  slots: StoredSlot[];
+  /** The slot that was opened is not in the store, which has none of the full role left: a copy had to do. */
+  slotIsLost: boolean;
 }
 
 /**
  * Reads the store's config.json and slots and opens one with the user's secrets; keeps copies beside the catalog.
  * @param options.useCopies where config.json or the slot is damaged or missing, the copies beside the catalog stand in,
- *   if the store shows by a certificate that they are its own
+ *   if the store shows by a certificate or a snapshot that they are its own
  */
 export async function unlockStore(
   context: Context,
@@ -40,12 +38,12 @@ export async function unlockStore(
 ): Promise<Unlocked> {
   const { tableDir } = context.config;
   const slots = await readSlots(store);
-  let config: Uint8Array | undefined;
+  const config = await readConfig(store);
   try {
-    config = await store.read('config.json');
+    if (config === undefined) throw noConfig(store.url, tableDir);
     return await unlockWith(context, { config, slots });
   } catch (error) {
-    const isDamage = error instanceof FormatError || isMissing(error);
+    const isDamage = error instanceof FormatError || config === undefined;
     const copies = options.useCopies === true && (isDamage || isWrongKey(error)) ? readCopies(tableDir) : undefined;
     if (copies === undefined) throw error;
     const hasOwnConfig = config !== undefined && Buffer.compare(config, copies.config) === 0;
@@ -53,7 +51,12 @@ export async function unlockStore(
     if (hasOwnConfig && standIns.length === 0) throw error;
     const unlocked = await unlockByCopies(context, store, { config: copies.config, slots: [...slots, ...standIns] });
     if (unlocked === undefined) throw error;
-    return { ...unlocked, ...(!hasOwnConfig && { configDamage: (error as Error).message }) };
+    const damage = config === undefined ? `config.json is not in the store, ${store.url}` : (error as Error).message;
+    return {
+      ...unlocked,
+      slotIsLost: !slots.some(({ name }) => name === unlocked.slot),
+      ...(!hasOwnConfig && { configDamage: damage }),
+    };
   }
 }
 
@@ -62,22 +65,12 @@ export async function unlockCopies(context: Context): Promise<Unlocked> {
   const { config } = context;
   const copies = readCopies(config.tableDir);
   if (copies !== undefined) return unlockWith(context, copies);
-  const store = await openStore(config.store.url, { tableDir: config.tableDir });
+  const store = await openOwnStore(context, {});
   try {
     return await unlockStore(context, store);
   } finally {
     await store.close();
   }
-}
-
-/** The copy of config.json that lies beside the catalog, if there is one. */
-export function configCopy(tableDir: string): Uint8Array | undefined {
-  return readCopies(tableDir)?.config;
-}
-
-/** The copies of slots that lie beside the catalog. */
-export function slotCopies(tableDir: string): StoredSlot[] {
-  return readCopies(tableDir)?.slots ?? [];
 }
 
 /** A user's secret as slots take it. */
@@ -98,21 +91,44 @@ async function unlockWith(context: Context, { config, slots }: Locks): Promise<U
   const { keyring, slot } = await unlock(context, storeConfig, slots);
   verifyConfig(keyring, text);
   keepCopies(context.config.tableDir, config, slot);
-  return { storeConfig, keyring, slot: slot.name };
+  return { storeConfig, keyring, slot: slot.name, slotIsLost: false };
 }
 
 /** Opens the store by copies; undefined when nothing in it shows that they belong to it. */
 async function unlockByCopies(context: Context, store: ObjectStore, copies: Locks): Promise<Unlocked | undefined> {
   const unlocked = await unlockWith(context, copies);
-  for (const { name } of await store.list('certs')) {
-    try {
-      openCert(unlocked.keyring, await store.read(objectPath('certs', name)));
-      return unlocked;
-    } catch (error) {
-      if (!(error instanceof FormatError || isMissing(error))) throw error;
+  for (const [folder, open] of PROOFS)
+    for (const { name } of await store.list(folder)) {
+      try {
+        open(unlocked.keyring, await store.read(objectPath(folder, name)));
+        return unlocked;
+      } catch (error) {
+        if (!(error instanceof FormatError || isMissing(error))) throw error;
+      }
     }
-  }
   return undefined;
+}
+
+/** What only the keys of its own store open. */
+const PROOFS: readonly [folder: Folder, open: (keyring: Keyring, bytes: Uint8Array) => unknown][] = [
+  ['certs', openCert],
+  ['snapshots', openSnapshotHeader],
+];
+
+async function readConfig(store: ObjectStore): Promise<Uint8Array | undefined> {
+  try {
+    return await store.read('config.json');
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+function noConfig(url: string, tableDir: string): UserError {
+  return new UserError(
+    ExitCode.noStore,
+    `config.json is not in the store, ${url}, and ${tableDir} has no copy of it; bring it back from another copy of the store, or from the folder 'store' in the table_dir of a machine that uses it`,
+  );
 }
 
 async function readSlots(store: ObjectStore): Promise<StoredSlot[]> {
@@ -128,8 +144,10 @@ async function unlock(
   slots: StoredSlot[],
 ): Promise<{ keyring: Keyring; slot: StoredSlot }> {
   const { storeId } = storeConfig;
+  const kinds = kindsOf(slots);
+  if (kinds.size === 0) throw noSlot(context.config);
   let lastError: unknown;
-  for await (const secret of context.unlock(kindsOf(slots))) {
+  for await (const secret of context.unlock(kinds)) {
     try {
       return await openSlots(native, storeId, slots, slotSecret(secret));
     } catch (error) {
@@ -146,60 +164,43 @@ async function unlock(
   );
 }
 
+function noSlot({ store, tableDir }: Config): UserError {
+  return new UserError(
+    ExitCode.wrongKey,
+    `no key slot is left in the store, ${store.url}, and no key opens it; run 'backup-ninja check --repair' to put back the copy in ${tableDir}, or bring its folder 'keys' back from another copy of the store`,
+  );
+}
+
 function isWrongKey(error: unknown): boolean {
   return error instanceof UserError && error.exit === ExitCode.wrongKey;
 }
 
 function kindsOf(slots: readonly StoredSlot[]): Set<SecretKind> {
-  const kinds = new Set<SecretKind>();
-  for (const { bytes } of slots) {
+  return new Set(readableSlots(slots).map(({ method }) => method));
+}
+
+/** What slots say of themselves, as far as they can be read. */
+function readableSlots(slots: readonly StoredSlot[]): SlotInfo[] {
+  return slots.flatMap(({ bytes }) => {
     try {
-      kinds.add(parseSlot(bytes).method);
+      return [parseSlot(bytes)];
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
+      return [];
     }
-  }
-  return kinds;
-}
-
-function copiesFolder(tableDir: string): string {
-  return join(tableDir, 'store');
-}
-
-function readCopies(tableDir: string): Locks | undefined {
-  const folder = copiesFolder(tableDir);
-  if (!existsSync(join(folder, 'config.json'))) return undefined;
-  const slots = readdirSync(folder)
-    .filter((name) => name.endsWith('.key'))
-    .map((name) => ({ name: name.slice(0, -4), bytes: new Uint8Array(readFileSync(join(folder, name))) }));
-  return { config: readFileSync(join(folder, 'config.json')), slots };
+  });
 }
 
 /**
  * Copies of slots that may stand in for those of the store: slots that are there, but damaged; or any, where the store has
- * none left that can be read. A slot that is merely gone was removed, and is not brought back.
+ * none of the full role left, for the last of them is never removed. A slot that is merely gone was removed, and is not
+ * brought back.
  */
 function slotsToReplace(copies: readonly StoredSlot[], slots: readonly StoredSlot[]): StoredSlot[] {
-  if (kindsOf(slots).size === 0) return [...copies];
+  if (!readableSlots(slots).some(({ role }) => role === 'full')) return [...copies];
   const stored = new Map(slots.map(({ name, bytes }) => [name, bytes]));
   return copies.filter(({ name, bytes }) => {
     const there = stored.get(name);
     return there !== undefined && Buffer.compare(there, bytes) !== 0;
   });
-}
-
-/** Copies of config.json and of one's own slot lie beside the catalog: proof of which store it belongs to. */
-function keepCopies(tableDir: string, config: Uint8Array, slot: StoredSlot): void {
-  const folder = copiesFolder(tableDir);
-  const files: [name: string, bytes: Uint8Array][] = [
-    ['config.json', config],
-    [`${slot.name}.key`, slot.bytes],
-  ];
-  try {
-    if (existsSync(folder) && files.every(([name]) => readdirSync(folder).includes(name))) return;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    for (const [name, bytes] of files) writeFileSync(join(folder, name), bytes, { mode: 0o600 });
-  } catch {
-    // Only a convenience: reading with the store away needs it.
-  }
 }

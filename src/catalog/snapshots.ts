@@ -146,9 +146,9 @@ export class Snapshots {
     });
   }
 
-  /** Takes a pending snapshot out that is not applied; false if there is none of this name. */
-  removePending(name: string): boolean {
-    const clause = `WHERE name = ? AND state = 'pending' AND applied = 0`;
+  /** Takes a pending or foreign snapshot out that is not applied; false if there is none of this name. */
+  removeUncounted(name: string): boolean {
+    const clause = `WHERE name = ? AND state IN ('pending', 'foreign') AND applied = 0`;
     return this.db.run(`DELETE FROM snapshots ${clause}`, hexBytes(name)).changes > 0;
   }
 

@@ -59,6 +59,16 @@ export class Trust {
     return this.#standings.has(signer) ? 'backup' : undefined;
   }
 
+  /** Whether the signer is the root or has a certificate, revoked or not. */
+  isCertified(signer: string): boolean {
+    return signer === this.#root || this.#standings.has(signer);
+  }
+
+  /** The sources that the certificates of a signer name, sorted; it may write all others, too, if one says so. */
+  sourcesOf(signer: string): string[] {
+    return [...(this.#standings.get(signer)?.sources ?? [])].sort();
+  }
+
   /** Whether the signer of the snapshot `name` may write that source; if not, the snapshot is foreign. */
   mayWrite(signer: string, source: string, name: string): boolean {
     if (this.roleOf(signer, name) === undefined) return false;

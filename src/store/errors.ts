@@ -6,10 +6,25 @@ import { ExitCode, UserError } from '../errors.js';
  * - `short`: the object ends before the range that was asked for
  * - `conflict`: another file has the place of what should be put
  * - `full`, `read-only`, `denied`: the store takes nothing more, or not from us
+ * - `absent`: there is no store at that place
+ * - `no-config`: there is one, or what is left of it, without config.json
  * - `gone`: the whole store went away while it was in use (an unmounted disk, a lost connection)
  * - `io`: anything else that the medium or the network says
  */
-export type StoreErrorCode = 'missing' | 'short' | 'conflict' | 'full' | 'read-only' | 'denied' | 'gone' | 'io';
+export type StoreErrorCode =
+  | 'missing'
+  | 'short'
+  | 'conflict'
+  | 'full'
+  | 'read-only'
+  | 'denied'
+  | 'absent'
+  | 'no-config'
+  | 'gone'
+  | 'io';
+
+/** What means that there is no store to work with: exit 10. */
+const NO_STORE: readonly StoreErrorCode[] = ['absent', 'no-config', 'gone'];
 
 /** A store's failure in one line for the user, with a code for the program. */
 export class StoreError extends UserError {
@@ -18,7 +33,7 @@ export class StoreError extends UserError {
   readonly path: string | undefined;
 
   constructor(code: StoreErrorCode, message: string, path?: string, options?: ErrorOptions) {
-    super(code === 'gone' ? ExitCode.noStore : ExitCode.failed, message, options);
+    super(NO_STORE.includes(code) ? ExitCode.noStore : ExitCode.failed, message, options);
     this.code = code;
     this.path = path;
   }
@@ -30,10 +45,19 @@ export function isMissing(error: unknown): boolean {
 }
 
 /** There is no store at `url`: exit 10. */
-export function noStore(url: string): UserError {
-  return new UserError(
-    ExitCode.noStore,
+export function noStore(url: string): StoreError {
+  return new StoreError(
+    'absent',
     `no store at ${url}; mount its disk or check file_dir, or run 'backup-ninja init' to make one`,
+  );
+}
+
+/** At `url` are objects of a store, but no config.json: exit 10. */
+export function configMissing(url: string): StoreError {
+  return new StoreError(
+    'no-config',
+    `config.json is not in the store, ${url}; run 'backup-ninja check --repair' to put this machine's copy back, or bring it back from another copy of the store`,
+    'config.json',
   );
 }
 

@@ -4,7 +4,7 @@ import { copyFile, mkdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { hashFile, makeFolders, renameNew, syncFile, syncFolder, writeNew } from './durable.js';
-import { type Doing, fromSystem, noStore, StoreError } from './errors.js';
+import { configMissing, type Doing, fromSystem, noStore, StoreError } from './errors.js';
 import { FdCache } from './fd-cache.js';
 import { foreignFiles, listFolder } from './local-list.js';
 import { lockRoot } from './local-lock.js';
@@ -55,8 +55,10 @@ export class LocalStore implements ObjectStore {
     try {
       if (options.create === true) await makeStore(root);
       const config = fs.statSync(join(root, 'config.json'), { throwIfNoEntry: false });
-      const isStore = config?.isFile() === true || (options.withoutConfig === true && hasSlots(root));
-      if (options.create !== true && !isStore) throw noStore(path);
+      if (options.create !== true && config?.isFile() !== true) {
+        if (!holdsObjects(root)) throw noStore(path);
+        if (options.withoutConfig !== true) throw configMissing(path);
+      }
       return new LocalStore(path, root, identityOf(root), options);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
@@ -323,12 +325,15 @@ export class LocalStore implements ObjectStore {
   }
 }
 
-function hasSlots(root: string): boolean {
-  try {
-    return fs.readdirSync(join(root, 'keys')).some((name) => nameOf('keys', name) !== undefined);
-  } catch {
-    return false;
-  }
+function holdsObjects(root: string): boolean {
+  return FOLDERS.some((folder) => {
+    try {
+      const names = fs.readdirSync(join(root, folder), { recursive: folder === 'packs', encoding: 'utf8' });
+      return names.some((name) => nameOf(folder, basename(name)) !== undefined);
+    } catch {
+      return false;
+    }
+  });
 }
 
 async function makeStore(root: string): Promise<void> {

@@ -100,7 +100,7 @@ export interface ObjectStore {
 export interface OpenOptions {
   /** Make the store's folders where they are missing (`init`). */
   create?: boolean;
-  /** Open it although config.json is missing, as long as there are key slots: a store that is damaged, to be repaired. */
+  /** Open it although config.json is missing, as long as there are objects: a store that is damaged, to be repaired. */
   withoutConfig?: boolean;
   /** Where remote stores put their spool. Not needed for a directory. */
   tableDir?: string;

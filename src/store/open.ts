@@ -10,8 +10,9 @@ export function storeKind(url: string): string {
 
 /**
  * Opens the store at a path or URL.
- * @throws UserError 10 when there is no store (no config.json; an unmounted disk looks like that too) unless
- *   `options.create`; StoreError when it cannot be reached; UserError 2 for an unknown kind of URL.
+ * @throws StoreError `absent` when there is no store (an unmounted disk looks like that too) and `no-config` when there are
+ *   objects without config.json, unless `options.create`; others when it cannot be reached; UserError 2 for an unknown kind
+ *   of URL.
  */
 export async function openStore(url: string, options: OpenOptions = {}): Promise<ObjectStore> {
   const kind = storeKind(url);

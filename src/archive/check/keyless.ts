@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto';
 import { native } from '../../crypto/native.js';
 import { isIntact } from '../../format/config-json.js';
-import { FOLDERS, isMissing, objectPath, openStore } from '../../store/index.js';
+import { FOLDERS, isMissing, objectPath } from '../../store/index.js';
 import type { Context } from '../context.js';
+import { openOwnStore } from '../open-store.js';
 import { isDamage } from '../small-objects.js';
 import type { CheckResult } from '../types.js';
 import { problem } from './findings.js';
 
 /** Without a key: every object must have the checksum that its name tells, and config.json the signature it carries. */
 export async function checkObjects(context: Context): Promise<CheckResult> {
-  const { config, report } = context;
-  const store = await openStore(config.store.url, { tableDir: config.tableDir, command: 'check', withoutConfig: true });
+  const { report } = context;
+  const store = await openOwnStore(context, { command: 'check', withoutConfig: true });
   const result: CheckResult = { ok: true, packs: 0, blobs: 0, read: 0, problems: [] };
   try {
     report.start('check');
@@ -39,6 +40,8 @@ export async function checkObjects(context: Context): Promise<CheckResult> {
       if (!isMissing(error)) throw error;
       result.problems.push(problem('missing', 'config.json', 'is not in the store'));
     }
+    if ((await store.list('keys')).length === 0)
+      result.problems.push(problem('missing', 'keys', 'is empty: no key opens the store'));
   } finally {
     report.done();
     await store.close();

@@ -6,7 +6,7 @@ import { type CopiedFolder, copyOf, dropCopies, keepCopy } from '../copies.js';
 import { readerPage, storeReadme } from '../reader-page.js';
 import type { Repository } from '../repository.js';
 import { isDamage } from '../small-objects.js';
-import { configCopy, slotCopies } from '../unlock.js';
+import { configCopy, slotCopies } from '../store-copies.js';
 import type { Findings } from './findings.js';
 
 /** In an object up to this size, one turned bit is found by trying them all, in a second or two. */
@@ -57,7 +57,7 @@ export async function mendSmall(repository: Repository, findings: Findings): Pro
   }
   for (const { bytes } of slotCopies(config.tableDir)) {
     const name = objectName(native, bytes);
-    if (damaged.has(objectPath('keys', name))) keepCopy(catalog, 'keys', name, bytes);
+    if (wanted.has(objectPath('keys', name))) keepCopy(catalog, 'keys', name, bytes);
   }
   for (const { folder, name, what } of findings.objects) {
     const path = objectPath(folder, name);

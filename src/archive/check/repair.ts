@@ -1,4 +1,5 @@
 import type { BlobKind } from '../../crypto/keyring.js';
+import { sealCert } from '../../format/cert.js';
 import { sealRecord } from '../../format/record.js';
 import { objectPath } from '../../store/index.js';
 import { currentTime } from '../forgetting/drop.js';
@@ -11,10 +12,11 @@ import type { CheckProblem, CheckResult } from '../types.js';
 import { PackVerifier } from '../verify/verify-pack.js';
 import type { ThreadPool } from '../worker-pool.js';
 import { examine } from './examine.js';
-import type { Findings } from './findings.js';
+import { type Findings, problem } from './findings.js';
 import { mendPlain, mendSmall } from './mend-small.js';
 import { rewriteListings } from './rewrite-listings.js';
 import { Salvage } from './salvage.js';
+import { certificateOf } from './small.js';
 
 /** Said of an object that is beyond help. */
 const SET_ASIDE = 'it is set aside, so that the store goes on without it';
@@ -34,6 +36,8 @@ class Repair {
   private readonly repository: Repository;
   /** What was done about an object, by its path. */
   private readonly done = new Map<string, string>();
+  /** What was mended before anything was looked for. */
+  private readonly mended: CheckProblem[] = [];
   /** Objects that nothing could bring back. */
   private readonly hopeless = new Set<string>();
 
@@ -43,6 +47,7 @@ class Repair {
 
   async run(readData: number, threads: ThreadPool | undefined): Promise<CheckResult> {
     const { repository } = this;
+    await this.certify();
     const healed = await this.returnedPacks();
     await this.record([], [], healed);
     if (healed.length > 0) await repository.refresh();
@@ -62,6 +67,18 @@ class Repair {
     await this.mark(left);
     this.forgetUnneeded(adopted, found);
     return this.result(found, left);
+  }
+
+  /** Certifies the own key anew, if its certificate is lost: whoever has a full key may. First, for without it nothing counts. */
+  private async certify(): Promise<void> {
+    const { keyring, reconciled, store } = this.repository;
+    const signer = keyring.signer();
+    if (!reconciled.uncertified.has(signer)) return;
+    const cert = sealCert(keyring, { signer, role: 'full', sources: '*', created: currentTime() });
+    await store.put(objectPath('certs', cert.name), cert.bytes);
+    await this.repository.refresh();
+    const lost = 'the certificate of this key was not in the store, and what it signed counted for nothing';
+    this.mended.push(problem('missing', certificateOf(signer), `${lost}; the key is certified anew`));
   }
 
   /** Paths of packs that were set aside and are whole now: somebody has put them back from a copy. */
@@ -90,6 +107,8 @@ class Repair {
     if (found.objects.length === 0) return;
     const { restored, hopeless } = await mendSmall(repository, found);
     for (const path of restored) this.done.set(path, 'put back as it was');
+    const { lostSlot } = repository;
+    if (lostSlot !== undefined && restored.has(objectPath('keys', lostSlot))) repository.lostSlot = undefined;
     for (const path of hopeless) {
       this.done.set(path, SET_ASIDE);
       // Of an index and a tombstone nothing is lost: packs tell what they hold, and prune whom it dooms.
@@ -198,7 +217,14 @@ class Repair {
       .filter(({ object }) => !open.has(object))
       .map((problem) => ({ ...problem, message: `${problem.message}; ${this.actionFor(problem)}` }));
     const { packs, blobs } = this.repository.catalog.packs.totals();
-    return { ok: problems.length === 0, packs, blobs, read: found.read, problems, repaired };
+    return {
+      ok: problems.length === 0,
+      packs,
+      blobs,
+      read: found.read,
+      problems,
+      repaired: [...this.mended, ...repaired],
+    };
   }
 
   private actionFor({ object }: CheckProblem): string {

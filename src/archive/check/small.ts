@@ -5,6 +5,7 @@ import { copiedNames, keepCopy } from '../copies.js';
 import { readerPage } from '../reader-page.js';
 import type { Repository } from '../repository.js';
 import { isDamage } from '../small-objects.js';
+import { cureFor } from '../standing.js';
 import { type BadObject, type Findings, problem } from './findings.js';
 
 type SmallFolder = BadObject['folder'];
@@ -19,10 +20,17 @@ const MEANING: Record<SmallFolder, string> = {
   tombstones: 'a tombstone: the packs that it dooms stay',
 };
 
+const LOST_SLOT =
+  "is not in the store, which has no slot of the full role left: only the copy beside this catalog opens it; other keys are to be made anew, by 'backup-ninja key add' and 'key recovery'";
+
 /** Checks everything in the store but packs: that it is there, under its right name, and can be opened. */
 export async function checkSmall(repository: Repository, findings: Findings): Promise<void> {
   await checkPlainFiles(repository, findings);
-  const { reconciled, context } = repository;
+  const { reconciled, context, lostSlot } = repository;
+  if (lostSlot !== undefined) {
+    findings.objects.push({ folder: 'keys', name: lostSlot, what: 'missing' });
+    findings.add(problem('missing', objectPath('keys', lostSlot), LOST_SLOT));
+  }
   const noted = new Set<string>();
   for (const { path, message, foreign } of reconciled.unreadable) {
     noted.add(path);
@@ -32,6 +40,7 @@ export async function checkSmall(repository: Repository, findings: Findings): Pr
     findings.objects.push({ folder, name, what: 'missing' });
     findings.add(problem('missing', objectPath(folder, name), `is not in the store; it was ${MEANING[folder]}`));
   }
+  noteUncertified(repository, findings);
   // The other folders are read whole whenever a catalog is compared with its store.
   for (const folder of ['keys', 'index', 'snapshots'] as const)
     for (const { name } of await repository.store.list(folder)) {
@@ -39,6 +48,27 @@ export async function checkSmall(repository: Repository, findings: Findings): Pr
       const path = objectPath(folder, name);
       if (!noted.has(path)) await checkBytes(repository, findings, folder, name);
     }
+}
+
+/** What keys without a certificate have signed counts for nothing, unless the certificate comes back. */
+function noteUncertified({ keyring, reconciled }: Repository, findings: Findings): void {
+  const own = keyring.canWrite ? keyring.signer() : undefined;
+  for (const signer of reconciled.uncertified) {
+    const whose = signer === own ? 'of this key' : 'of a key that has signed objects';
+    const cure = cureFor(signer === own && keyring.isFull);
+    findings.add(
+      problem(
+        'missing',
+        certificateOf(signer),
+        `the certificate ${whose} is not in the store: what it signed counts for nothing; ${cure}`,
+      ),
+    );
+  }
+}
+
+/** How a check names the certificate of a key when it does not know the name of its object. */
+export function certificateOf(signer: string): string {
+  return `certs (of the key ${signer.slice(0, 12)})`;
 }
 
 async function checkBytes(

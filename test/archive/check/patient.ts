@@ -19,9 +19,10 @@ import { backup } from '../../../src/archive/backup.js';
 import { catalogRebuild } from '../../../src/archive/catalog.js';
 import { check } from '../../../src/archive/check.js';
 import { cleanupSoft } from '../../../src/archive/cleanup.js';
+import { find } from '../../../src/archive/find.js';
 import { forget } from '../../../src/archive/forget.js';
 import { init } from '../../../src/archive/init.js';
-import { keyAdd } from '../../../src/archive/key.js';
+import { keyAdd, keyList, keyRemove } from '../../../src/archive/key.js';
 import { ls } from '../../../src/archive/ls.js';
 import { prune } from '../../../src/archive/prune.js';
 import { restore } from '../../../src/archive/restore.js';
@@ -32,7 +33,23 @@ import type { Folder } from '../../../src/store/index.js';
 import { type Outcome, run } from '../../cli/harness.js';
 import { type Files, filesBelow, noise } from '../../support/files.js';
 
-const verbs = { backup, catalogRebuild, check, cleanupSoft, forget, init, keyAdd, ls, prune, restore, snapshots, tag };
+const verbs = {
+  backup,
+  catalogRebuild,
+  check,
+  cleanupSoft,
+  find,
+  forget,
+  init,
+  keyAdd,
+  keyList,
+  keyRemove,
+  ls,
+  prune,
+  restore,
+  snapshots,
+  tag,
+};
 
 const made: string[] = [];
 afterAll(() => {
