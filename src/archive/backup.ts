@@ -25,6 +25,7 @@ import type { Context } from './context.js';
 import { keepCopy } from './copies.js';
 import { hardRemove, requireHardRemove } from './forgetting/hard-remove.js';
 import { workshopOf } from './forgetting/workshop.js';
+import { hadFullRun, noteFullRun } from './full-runs.js';
 import { type Lineage, lineageToContinue } from './lineage.js';
 import { clearOwnPending, noteOwnPending, ownPending } from './own-pending.js';
 import { reconcile, snapshotBody, snapshotInput } from './reconcile.js';
@@ -181,13 +182,8 @@ class Backup {
 
   /** Soft while the last full run over all roots is young enough. */
   private dueMode(lineage: Lineage): 'soft' | 'full' {
-    const full = this.catalog.snapshots
-      .all(this.source)
-      .filter((row) => row.source === lineage.id && row.mode === 'full' && snapshotBody(row)?.partial !== true)
-      .at(-1);
-    if (full === undefined) return 'full';
-    const age = (this.started - full.time) / 1_000_000n;
-    return age < BigInt(Math.floor(this.context.config.fullEvery)) ? 'soft' : 'full';
+    const { catalog, source, started, context } = this;
+    return hadFullRun(catalog, source, lineage, context.config.fullEvery, started) ? 'soft' : 'full';
   }
 
   private async plan(lineage: Lineage): Promise<RootPlan> {
@@ -356,6 +352,7 @@ class Backup {
     keepCopy(this.catalog, 'snapshots', snapshot.name, snapshot.bytes);
     if (header.pending) clearOwnPending(this.catalog, [snapshot.name]);
     this.catalog.setMeta(OWN_SOURCE, this.source);
+    if (mode === 'full' && !plan.partial) noteFullRun(this.catalog, lineage, snapshot.name, header.time);
     this.snapshotBytes = snapshot.bytes.length;
     return snapshot.name;
   }

@@ -1,0 +1,39 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { Machine } from './machine.js';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** Moves the clock of this process, and gives it back with the test's end. */
+function moveClock(days: number): void {
+  const shift = days * 86_400_000;
+  const { timeOrigin } = performance;
+  const now = Date.now;
+  vi.spyOn(performance, 'timeOrigin', 'get').mockReturnValue(timeOrigin + shift);
+  vi.spyOn(Date, 'now').mockImplementation(() => now() + shift);
+}
+
+describe('when a full backup is due', () => {
+  const modes = async (machine: Machine, runs: number, args: string[] = []) => {
+    const made: string[] = [];
+    for (let i = 0; i < runs; i++) made.push((await machine.json('backup', args)).mode);
+    return made;
+  };
+
+  test('hard removing does not forget that there was one', async () => {
+    const machine = await Machine.make();
+    expect(await modes(machine, 1)).toEqual(['full']);
+    expect(await modes(machine, 4, ['-r'])).toEqual(['soft', 'soft', 'soft', 'soft']);
+    moveClock(31);
+    expect(await modes(machine, 3, ['-r'])).toEqual(['full', 'soft', 'soft']);
+  });
+
+  test('one that the clock dates in the future does not count', async () => {
+    const machine = await Machine.make();
+    moveClock(400);
+    expect(await modes(machine, 2)).toEqual(['full', 'soft']);
+    vi.restoreAllMocks();
+    expect(await modes(machine, 2)).toEqual(['full', 'soft']);
+  });
+});
