@@ -129,7 +129,8 @@ async function unlock(
 ): Promise<{ keyring: Keyring; slot: StoredSlot }> {
   const { storeId } = storeConfig;
   let lastError: unknown;
-  for await (const secret of context.unlock(kindsOf(slots))) {
+  const kinds = kindsOf(slots);
+  for await (const secret of context.unlock(kinds)) {
     try {
       return await openSlots(native, storeId, slots, slotSecret(secret));
     } catch (error) {
@@ -141,9 +142,19 @@ async function unlock(
     lastError ??
     new UserError(
       ExitCode.wrongKey,
-      `no key to open the store with, ${context.config.keyPath}; put the key file there, or give a passphrase or recovery key`,
+      `no key to open the store with, ${context.config.keyPath} is not there; ${waysToUnlock(kinds)}`,
     )
   );
+}
+
+/** What a user can do to give a secret of one of these kinds. */
+function waysToUnlock(kinds: ReadonlySet<SecretKind>): string {
+  const ways = [
+    kinds.has('key-file') && 'put the key file there',
+    kinds.has('passphrase') && 'set BACKUP_NINJA_PASSPHRASE',
+    kinds.has('recovery') && 'set BACKUP_NINJA_RECOVERY_KEY',
+  ];
+  return `${ways.filter((way) => way !== false).join(', or ') || 'no slot of it can be read'}`;
 }
 
 function isWrongKey(error: unknown): boolean {
