@@ -189,12 +189,27 @@ class Backup {
   private async plan(lineage: Lineage): Promise<RootPlan> {
     const { context, options } = this;
     const previous = lineage.head === undefined ? undefined : snapshotBody(lineage.head)?.roots;
+    this.requireRoots(previous?.some(({ adHoc }) => !adHoc) === true);
     return planRoots({
       ...planOptions(context, options),
       previousRoots: previous?.map(({ path, adHoc }) => ({ path, adHoc })) ?? [],
       hasEntries: (key) => this.hasEntries(lineage, key),
       confirm: (question) => context.confirm(question),
     });
+  }
+
+  /** @param retires whether there are roots that the config no longer names */
+  private requireRoots(retires: boolean): void {
+    const { roots, filesFrom = [], stdin } = this.options;
+    if (roots.length + filesFrom.length > 0 || stdin !== undefined) return;
+    const { config, configFile } = this.context;
+    if (this.options.filesFrom !== undefined)
+      throw new UserError(ExitCode.usage, 'nothing to save, --files-from names no path; give it some');
+    if (config.backupRoots.length === 0 && !retires)
+      throw new UserError(
+        ExitCode.usage,
+        `nothing to save, ${configFile} names no roots; add them to its backup_roots, or give some as arguments`,
+      );
   }
 
   /** Whether the active state has anything below a directory. */

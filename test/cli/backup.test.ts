@@ -14,6 +14,33 @@ function moveClock(days: number): void {
   vi.spyOn(Date, 'now').mockImplementation(() => now() + shift);
 }
 
+describe('a backup of nothing is no backup', () => {
+  test.each([
+    { what: 'no roots at all', args: [], says: /backup_roots/ },
+    { what: 'an empty list', args: ['--files-from', '-'], says: /--files-from names no path/ },
+  ])('$what: exit 2', async ({ args, says }) => {
+    const machine = await Machine.make();
+    machine.configure({ backup_roots: [] });
+    const before = machine.objects();
+    for (const more of [[], ['--dry-run']]) {
+      const { code, stderr } = await machine.run(['backup', ...args, ...more], { piped: '\n\n' });
+      expect(code).toBe(2);
+      expect(stderr).toMatch(says);
+    }
+    expect(machine.objects()).toEqual(before);
+    // Roots may be named here as well as there.
+    expect((await machine.json('backup', [machine.tree])).files.new).toBe(1);
+  });
+
+  test('that the last root was taken out of the config is asked about, as ever', async () => {
+    const machine = await Machine.make();
+    await machine.json('backup');
+    machine.configure({ backup_roots: [] });
+    expect((await machine.json('backup', [], 3)).files).toMatchObject({ removed: 0 });
+    expect((await machine.json('backup', ['--yes'])).files).toMatchObject({ removed: 1 });
+  });
+});
+
 describe('when a full backup is due', () => {
   const modes = async (machine: Machine, runs: number, args: string[] = []) => {
     const made: string[] = [];
