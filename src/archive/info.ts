@@ -6,7 +6,8 @@ import type { InfoOptions, InfoResult } from './types.js';
 
 /** Counts and sizes: active and history, restored and in the store. */
 export async function info(context: Context, options: InfoOptions): Promise<InfoResult> {
-  return withPast(context, 'info', async ({ catalog }) => {
+  return withPast(context, 'info', async ({ catalog, sourceFor }) => {
+    if (options.source !== undefined) sourceFor(options);
     const counts = catalog.query.counts(options.source);
     const snapshots = catalog.snapshots.all(options.source);
     const packs = catalog.packs.totals();
