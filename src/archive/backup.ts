@@ -17,6 +17,7 @@ import { Ingest } from './backup/ingest.js';
 import { ListingBuilder } from './backup/listing-builder.js';
 import { type StillThere, stillThere } from './backup/missing-blobs.js';
 import { MovedFiles } from './backup/moved-files.js';
+import { type Expectation, Progress, progressOf, type RunFigures } from './backup/progress.js';
 import { ReadQueue } from './backup/read-queue.js';
 import { BackupRun, type RunCounts } from './backup/run.js';
 import { ListedItems, type ScanItems, ScanRows } from './backup/scan-rows.js';
@@ -89,6 +90,7 @@ class Backup {
   private readonly source: string;
   private started = now();
   private readsAll = false;
+  private isScanned = false;
   private ingest: Ingest | undefined;
   private queue: ReadQueue | undefined;
   private snapshotBytes = 0;
@@ -159,6 +161,7 @@ class Backup {
   ): Promise<{ result: BackupResult; previous: SnapshotRow | undefined; plan: RootPlan } | undefined> {
     const lineage = lineageToContinue(this.catalog, this.source);
     const mode = this.options.mode ?? this.dueMode(lineage);
+    this.isScanned = false;
     this.readsAll = mode === 'full' && this.options.stdin === undefined;
     const plan = await this.plan(lineage);
     const stage = this.options.dryRun ? undefined : this.catalog.runs.begin(lineage.id);
@@ -262,7 +265,14 @@ class Backup {
       queue: () => this.queueNow(),
     });
     for (const { path, message } of plan.problems) run.counts.errors.push({ path, message });
-    await this.scanInto(run, plan, lineage);
+    context.report.start('backup');
+    const expected = this.expectation(lineage, plan);
+    const progress = new Progress(context.report, () => progressOf(this.figures(run), expected));
+    try {
+      await this.scanInto(run, plan, lineage);
+    } finally {
+      progress.finish();
+    }
     if (active === undefined && plan.scan.rootsRead === 0 && plan.scan.roots.length > 0)
       throw new UserError(
         ExitCode.failed,
@@ -277,19 +287,15 @@ class Backup {
 
   private async scanInto(run: BackupRun, plan: RootPlan, lineage: Lineage): Promise<void> {
     const { report, signal } = this.context;
-    report.start('backup');
     let turned = performance.now();
-    let files = 0;
     let steps = 0;
     for await (const items of await this.scanned(plan, lineage)) {
       while (!items.done) {
         const unchanged = items instanceof ScanRows ? run.takeUnchanged(items) : 0;
-        files += unchanged;
         if (unchanged === 0) {
           const item = items.next();
           if (item.kind === 'stdin') await this.readStdin(run, item.key);
           else run.take(item);
-          files++;
         }
         if ((++steps & 63) !== 0) continue;
         while (this.queue !== undefined && (this.queue.full || run.congested)) {
@@ -298,16 +304,34 @@ class Backup {
         }
         if (performance.now() - turned > TURN_EVERY) {
           run.flush();
-          report.progress({ files, bytes: run.counts.bytesScanned });
           await new Promise((resolve) => setImmediate(resolve));
           signal.throwIfAborted();
           turned = performance.now();
         }
       }
     }
+    this.isScanned = true;
     await run.finish(async () => this.queue?.drain());
     signal.throwIfAborted();
     for (const { path, reason } of run.counts.skipped) report.note(`${toDisplay(pathOf(path))}: ${reason}`);
+  }
+
+  /** What the run before lets this one expect. */
+  private expectation(lineage: Lineage, plan: RootPlan): Expectation | undefined {
+    const before = lineage.head && snapshotBody(lineage.head)?.counts;
+    const readsAgain = this.readsAll && !plan.partial && !this.options.dryRun;
+    return before && { files: before.files, bytes: readsAgain ? before.bytes : undefined };
+  }
+
+  private figures(run: BackupRun): RunFigures {
+    const { queue, ingest, isScanned } = this;
+    return {
+      files: run.counts.activeFiles,
+      filesToCome: queue?.outstanding ?? 0,
+      bytesRead: ingest?.bytesRead ?? 0,
+      bytesToRead: queue?.bytesAdded ?? 0,
+      isScanned,
+    };
   }
 
   /** What is on disk. A thread of its own pays where there is much to compare it with, or where it is there already. */

@@ -63,6 +63,7 @@ export class Ingest {
   private readonly metaFrames: FrameBuilder;
   private readonly hashers = new Map<BlobKind, ReturnType<typeof blobHasher>>();
   private readonly claim: Claim = { number: 0, isNew: false };
+  private streaming: StreamIngester | undefined;
   private metaPack: PackWriter | undefined;
   private readonly metaFinishing: Promise<FinishedPack>[] = [];
   private unindexed: IndexedPack[];
@@ -102,6 +103,11 @@ export class Ingest {
   /** How many workers read. */
   get workers(): number {
     return this.pool.workers;
+  }
+
+  /** Bytes read so far, of files and of the stream. */
+  get bytesRead(): number {
+    return this.pool.bytesRead + (this.streaming?.bytesRead ?? 0);
   }
 
   /** Gets ready for much to be read. */
@@ -144,6 +150,7 @@ export class Ingest {
   /** Stores what a stream gives, and returns the content that names it. */
   async stream(stream: Readable): Promise<{ content: Content; size: number; bytesNew: number }> {
     const ingester = new StreamIngester(this.ownParts());
+    this.streaming = ingester;
     const { ids, sizes, bytesNew, packs } = await ingester.run(stream);
     await this.settle(packs);
     const list = buildChunkList(ids, sizes, (bytes) => this.put('chunk-list', bytes));

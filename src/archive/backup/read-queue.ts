@@ -27,6 +27,10 @@ export interface QueuedFile extends FileToRead {
 export class ReadQueue {
   bytesRead = 0;
   bytesNew = 0;
+  /** Bytes of all files that it was given, as the scan has seen them. */
+  bytesAdded = 0;
+  /** Files that have not come back yet. */
+  outstanding = 0;
   private readonly ingest: Ingest;
   private batch: QueuedFile[] = [];
   private batchBytes = 0;
@@ -44,6 +48,8 @@ export class ReadQueue {
 
   /** Has a file read. @param size expected bytes */
   add(file: QueuedFile, size: number): void {
+    this.bytesAdded += size;
+    this.outstanding++;
     if (size >= BIG_FILE) {
       this.ingest.expectMuch();
       this.send();
@@ -52,6 +58,7 @@ export class ReadQueue {
         reading.then(({ read, bytesRead, bytesNew }) => {
           this.bytesRead += bytesRead;
           this.bytesNew += bytesNew;
+          this.outstanding--;
           file.done(read);
         }),
       );
@@ -96,6 +103,7 @@ export class ReadQueue {
   private deliver(batch: readonly QueuedFile[], result: FilesResult): void {
     this.bytesRead += result.bytesRead;
     this.bytesNew += result.bytesNew;
+    this.outstanding -= batch.length;
     const errors = new Map(result.errors);
     const xattrs = new Map(result.xattrs);
     const { stats } = result;

@@ -1,0 +1,46 @@
+import { randomBytes } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { Machine } from './machine.js';
+
+interface Line {
+  phase: string;
+  files: number;
+  bytes: number;
+  total_files?: number;
+  total_bytes?: number;
+  seconds: number;
+}
+
+async function progress(machine: Machine, args: string[], phase: string): Promise<Line[]> {
+  const { code, stderr } = await machine.run([...args, '--json']);
+  expect(code, stderr).toBe(0);
+  const lines = stderr.trimEnd().split('\n');
+  return lines.map((line) => JSON.parse(line)).filter((line) => line.type === 'progress' && line.phase === phase);
+}
+
+test('a backup tells how far it is while it reads, and of how much once it knows', async () => {
+  const machine = await Machine.make();
+  for (let i = 0; i < 12; i++) machine.write(`big ${i}`, randomBytes(1 << 20));
+  const all = 12 * 2 ** 20 + 6;
+  const limited = ['backup', '--limit-read', '5M'];
+  const first = await progress(machine, limited, 'backup');
+  expect(first.at(-1)).toMatchObject({ files: 13, bytes: all, total_files: 13, total_bytes: all });
+  const between = first.filter(({ bytes }) => bytes > 0 && bytes < all);
+  expect(between.length).toBeGreaterThan(0);
+  expect(between.at(-1)).toMatchObject({ total_bytes: all });
+  for (const { files, total_files = 13 } of first) expect(files).toBeLessThanOrEqual(total_files);
+  // A full run reads what the one before has seen: its total is known from the beginning.
+  const full = await progress(machine, [...limited, '--full'], 'backup');
+  expect(full.filter(({ total_bytes }) => total_bytes === all).length).toBeGreaterThanOrEqual(full.length - 1);
+  // A soft one reads nothing of it, but for what was only just written.
+  const soft = await progress(machine, ['backup', '--soft'], 'backup');
+  expect(soft.at(-1)).toMatchObject({ files: 13, total_files: 13 });
+});
+
+test('a restore counts files only, as its totals do', async () => {
+  const machine = await Machine.make();
+  for (let i = 0; i < 5; i++) machine.write(`d${i}/e/f`, 'x');
+  await machine.json('backup');
+  const lines = await progress(machine, ['restore', '--target', `${machine.folder}/to`], 'restoring');
+  expect(lines.at(-1)).toMatchObject({ files: 6, total_files: 6, bytes: 11, total_bytes: 11 });
+});
