@@ -33,6 +33,7 @@ import { reconcile, snapshotBody, snapshotInput } from './reconcile.js';
 import { openRepository, type Repository } from './repository.js';
 import { OWN_SOURCE, ownSource } from './select.js';
 import { dropPending, leftPending, settleShared } from './settle-shared.js';
+import { noteAdded, renewTotals, storeTotals } from './store-totals.js';
 import type { BackupOptions, BackupResult } from './types.js';
 
 /** From how many entries of the snapshot before on the scan has a thread of its own. */
@@ -122,14 +123,12 @@ class Backup {
         `another machine pruned what this backup needs while it ran, ${repository.store.url}; nothing was lost: run it again`,
       );
     const { result, previous, plan } = done;
-    if (options.hardRemove && result.snapshot !== null)
-      result.hard_remove = await hardRemove(repository, {
-        snapshot: result.snapshot,
-        previous,
-        plan: plan.scan,
-        isFirst,
-      });
-    return result;
+    if (!options.hardRemove || result.snapshot === null) return result;
+    const completed = { snapshot: result.snapshot, previous, plan: plan.scan, isFirst };
+    const removed = await hardRemove(repository, completed);
+    if (removed === undefined) return result;
+    await renewTotals(this.catalog, repository.store);
+    return { ...result, store_size: storeTotals(this.catalog).bytes, hard_remove: removed };
   }
 
   /** Completes what killed runs of this catalog left pending, or drops it where that cannot be. */
@@ -393,6 +392,9 @@ class Backup {
     this.catalog.setMeta(OWN_SOURCE, this.source);
     if (mode === 'full' && !plan.partial) noteFullRun(this.catalog, lineage, snapshot.name, header.time);
     this.snapshotBytes = snapshot.bytes.length;
+    // Settling has put records, and may have copied packs.
+    if (header.pending) await renewTotals(this.catalog, store);
+    else noteAdded(this.catalog, { objects: 1, bytes: snapshot.bytes.length });
     return snapshot.name;
   }
 
@@ -444,7 +446,6 @@ class Backup {
   private result(snapshot: string | null, mode: 'soft' | 'full', counts: RunCounts): BackupResult {
     for (const { path, message } of counts.errors) this.context.report.warn(`${toDisplay(pathOf(path))}: ${message}`);
     if (counts.errors.length > 0) this.context.attention(`${counts.errors.length} path(s) need attention`);
-    const totals = this.catalog.packs.totals();
     return {
       snapshot,
       source: this.source,
@@ -459,7 +460,7 @@ class Backup {
         new: (this.queue?.bytesNew ?? 0) + this.streamed.new,
         stored: (this.ingest?.storedBytes ?? 0) + this.snapshotBytes,
       },
-      store_size: totals.bytes,
+      store_size: storeTotals(this.catalog).bytes,
       errors: counts.errors.map(({ path, message }) => ({ ...jsonPath(pathOf(path)), message })),
       silent_changes: counts.silentChanges.map((path) => pathItem(pathOf(path))),
     };

@@ -3,6 +3,7 @@ import { openStore } from '../store/index.js';
 import type { Context } from './context.js';
 import { countReads } from './count-reads.js';
 import { newRebuild } from './rebuild.js';
+import { noteKeys } from './store-totals.js';
 import type { CatalogRebuildOptions, CatalogRebuildResult } from './types.js';
 import { unlockStore } from './unlock.js';
 
@@ -13,7 +14,7 @@ export async function catalogRebuild(context: Context, _options: CatalogRebuildO
     await openStore(config.store.url, { tableDir: config.tableDir, command: 'catalog rebuild' }),
   );
   try {
-    const { keyring, storeConfig } = await unlockStore(context, store);
+    const { keyring, storeConfig, slots } = await unlockStore(context, store);
     if (!keyring.canRead)
       throw new UserError(
         ExitCode.wrongKey,
@@ -21,6 +22,7 @@ export async function catalogRebuild(context: Context, _options: CatalogRebuildO
       );
     const lock = storeConfig.mode === 'exclusive' ? await store.lock('shared', context.waitLock) : undefined;
     const { catalog } = await newRebuild(context, store, keyring);
+    noteKeys(catalog, slots);
     const counts = catalog.query.counts();
     const snapshots = catalog.snapshots.all().length;
     catalog.close();

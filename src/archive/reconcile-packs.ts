@@ -12,6 +12,7 @@ import type { CopiedFolder } from './copies.js';
 import { type DamageMarks, damageMarks } from './damage-marks.js';
 import { noteIndex, packsOfIndex } from './index-notes.js';
 import { type NamedTombstone, readAll, readTombstones, tryOpen, type UnreadableObject } from './small-objects.js';
+import { type ObjectTotals, totalsOf } from './store-totals.js';
 
 /** What is needed to compare a catalog with its store. */
 export interface ReconcileParts {
@@ -40,6 +41,8 @@ export interface PacksSeen {
   indexes: ListedObject[];
   packs: ListedObject[];
   lostPacks: LostPack[];
+  /** What was listed in all. */
+  listed: ObjectTotals;
   /** Objects that the catalog has seen, that nobody took away, and that the store lacks. */
   missing: { folder: CopiedFolder; name: string }[];
 }
@@ -92,6 +95,7 @@ export async function lookAtPacks(parts: ReconcileParts, options: LookOptions): 
     tombstones,
     indexes,
     packs,
+    listed: totalsOf(listedTombstones, listedRecords, listedCerts, indexes, packs),
     lostPacks: [
       ...state.missing.map(({ name }): LostPack => ({ name, what: isSetAside(name) ? 'set aside' : 'missing' })),
       ...state.short.map(({ name }): LostPack => ({ name, what: 'size' })),

@@ -18,6 +18,7 @@ import { listingSegments } from './listing-reader.js';
 import { noteOwnPending } from './own-pending.js';
 import { dropPruned, lookAtPacks, type PacksSeen, type ReconcileParts } from './reconcile-packs.js';
 import { tryOpen, type UnreadableObject } from './small-objects.js';
+import { noteListed, sumOf, totalsOf } from './store-totals.js';
 
 /** A thread for reading listings pays only where there are many to be read. */
 const FEW_SNAPSHOTS = 3;
@@ -65,10 +66,14 @@ export async function reconcile(parts: ReconcileParts, options: ReconcileOptions
   noteMarked(catalog, seen.marks);
   dropStaleCopies(catalog, present);
   if (keyring.isFull) noteReceipts(catalog);
+  const lostPacks = dropPruned(catalog, seen.lostPacks);
+  const all = sumOf(seen.listed, totalsOf(listed));
+  noteListed(catalog, all);
   return {
     ...seen,
     snapshots: present,
-    lostPacks: dropPruned(catalog, seen.lostPacks),
+    listed: all,
+    lostPacks,
     unreadable,
     missing: [...seen.missing, ...spared.map((name) => ({ folder: 'snapshots' as const, name }))],
     leftovers: [...present].filter((name) => dead.has(name)),
@@ -115,6 +120,7 @@ export function nothingCompared(keyring: Keyring): Reconciled {
     trust,
     packs: [],
     snapshots: new Set(),
+    listed: totalsOf(),
     lostPacks: [],
     unreadable: [],
     missing: [],

@@ -13,6 +13,7 @@ import type { Context } from './context.js';
 import { newRebuild } from './rebuild.js';
 import { nothingCompared, type Reconciled, type ReconcileOptions, reconcile } from './reconcile.js';
 import { chooseSource, resolveSnapshot } from './select.js';
+import { noteKeys } from './store-totals.js';
 import type { SourceOption } from './types.js';
 import { unlockStore } from './unlock.js';
 
@@ -129,7 +130,7 @@ export async function openRepository(context: Context, access: Access): Promise<
   let lock: Lock | undefined;
   let catalog: Catalog | undefined;
   try {
-    const { storeConfig, keyring, configDamage } = await unlockStore(context, store, { useCopies });
+    const { storeConfig, keyring, slots, configDamage } = await unlockStore(context, store, { useCopies });
     if (configDamage !== undefined && access.command !== 'check')
       context.attention(`${configDamage}: using the copy in ${config.tableDir}; run 'backup-ninja check --repair'`);
     if (storeConfig.mode === 'exclusive') {
@@ -142,6 +143,7 @@ export async function openRepository(context: Context, access: Access): Promise<
     catalog = opened.catalog;
     const reconciled =
       opened.reconciled ?? (await reconcile({ context, store, keyring, catalog }, rollbackRule(access)));
+    if (opened.reconciled === undefined || opened.isFresh) noteKeys(catalog, slots);
     return new Repository({ context, store, storeConfig, keyring, catalog, reconciled, lock, configDamage });
   } catch (error) {
     catalog?.close();
@@ -173,7 +175,7 @@ async function openUsableCatalog(
   store: ObjectStore,
   keyring: Keyring,
   access: Access,
-): Promise<{ catalog: Catalog; reconciled?: Reconciled }> {
+): Promise<{ catalog: Catalog; reconciled?: Reconciled; isFresh?: boolean }> {
   const options = { dir: context.config.tableDir, storeId: keyring.storeIdHex, waitLock: context.waitLock };
   let outcome: OpenOutcome;
   try {
@@ -190,7 +192,7 @@ async function openUsableCatalog(
   if (outcome.kind === 'ok') return { catalog: outcome.catalog };
   const why = outcome.kind === 'damaged' ? `damaged (${outcome.reason})` : 'missing';
   context.report.note(`the catalog is ${why}: rebuilding it from the store`);
-  return newRebuild(context, store, keyring);
+  return { ...(await newRebuild(context, store, keyring)), isFresh: true };
 }
 
 /** Opens the catalog alone, for commands that answer with the store away; undefined when there is none to be used. */

@@ -10,14 +10,21 @@ import { parseConfig, type StoreConfig, verifyConfig } from '../format/config-js
 import { openSlots, parseSlot, type SlotSecret, type StoredSlot } from '../format/slot.js';
 import { isMissing, type ObjectStore, objectPath, openStore } from '../store/index.js';
 import type { Context, Secret } from './context.js';
+import { type ObjectTotals, totalsOf } from './store-totals.js';
 import type { SecretKind } from './types.js';
 
-/** A store whose key was found. */
-export interface Unlocked {
+/** A key that was found. */
+interface Opened {
   storeConfig: StoreConfig;
   keyring: Keyring;
   /** Name of the slot that was opened. */
   slot: string;
+}
+
+/** A store whose key was found. */
+export interface Unlocked extends Opened {
+  /** The slots that the store has. */
+  slots: ObjectTotals;
   /** What is wrong with the store's config.json, so that the copy beside the catalog had to do. */
   configDamage?: string;
 }
@@ -43,7 +50,7 @@ export async function unlockStore(
   let config: Uint8Array | undefined;
   try {
     config = await store.read('config.json');
-    return await unlockWith(context, { config, slots });
+    return { ...(await unlockWith(context, { config, slots })), slots: totalsOfSlots(slots) };
   } catch (error) {
     const isDamage = error instanceof FormatError || isMissing(error);
     const copies = options.useCopies === true && (isDamage || isWrongKey(error)) ? readCopies(tableDir) : undefined;
@@ -53,12 +60,16 @@ export async function unlockStore(
     if (hasOwnConfig && standIns.length === 0) throw error;
     const unlocked = await unlockByCopies(context, store, { config: copies.config, slots: [...slots, ...standIns] });
     if (unlocked === undefined) throw error;
-    return { ...unlocked, ...(!hasOwnConfig && { configDamage: (error as Error).message }) };
+    return {
+      ...unlocked,
+      slots: totalsOfSlots(slots),
+      ...(!hasOwnConfig && { configDamage: (error as Error).message }),
+    };
   }
 }
 
 /** Opens the copies of config.json and slot that lie beside the catalog: the key without the store. */
-export async function unlockCopies(context: Context): Promise<Unlocked> {
+export async function unlockCopies(context: Context): Promise<Opened> {
   const { config } = context;
   const copies = readCopies(config.tableDir);
   if (copies !== undefined) return unlockWith(context, copies);
@@ -92,7 +103,7 @@ export function slotSecret(secret: Secret): SlotSecret {
   }
 }
 
-async function unlockWith(context: Context, { config, slots }: Locks): Promise<Unlocked> {
+async function unlockWith(context: Context, { config, slots }: Locks): Promise<Opened> {
   const text = Buffer.from(config).toString();
   const storeConfig = parseConfig(text);
   const { keyring, slot } = await unlock(context, storeConfig, slots);
@@ -102,7 +113,7 @@ async function unlockWith(context: Context, { config, slots }: Locks): Promise<U
 }
 
 /** Opens the store by copies; undefined when nothing in it shows that they belong to it. */
-async function unlockByCopies(context: Context, store: ObjectStore, copies: Locks): Promise<Unlocked | undefined> {
+async function unlockByCopies(context: Context, store: ObjectStore, copies: Locks): Promise<Opened | undefined> {
   const unlocked = await unlockWith(context, copies);
   for (const { name } of await store.list('certs')) {
     try {
@@ -113,6 +124,10 @@ async function unlockByCopies(context: Context, store: ObjectStore, copies: Lock
     }
   }
   return undefined;
+}
+
+function totalsOfSlots(slots: readonly StoredSlot[]): ObjectTotals {
+  return totalsOf(slots.map(({ name, bytes }) => ({ name, size: bytes.length })));
 }
 
 async function readSlots(store: ObjectStore): Promise<StoredSlot[]> {

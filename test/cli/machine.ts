@@ -24,13 +24,13 @@ export class Machine {
   readonly key = join(this.folder, 'key');
   readonly tree = join(this.folder, 'tree');
 
-  /** One that has a store, and a file in its tree. */
-  static async make(keys: object = {}): Promise<Machine> {
+  /** One that has a store, and a file in its tree. @param init more options for making the store */
+  static async make(keys: object = {}, init: string[] = []): Promise<Machine> {
     const machine = new Machine();
     mkdirSync(machine.tree);
     machine.write('f', 'a file');
     machine.configure(keys);
-    await machine.json('init', ['--no-recovery']);
+    await machine.json('init', ['--no-recovery', ...init]);
     return machine;
   }
 

@@ -28,6 +28,7 @@ import { type FinishedPack, type FramePayload, newRunId, type PackOrigin, PackWr
 import { IngestPool } from '../ingest/pool.js';
 import { StreamIngester } from '../ingest/stream-ingester.js';
 import type { Repository } from '../repository.js';
+import { noteAdded } from '../store-totals.js';
 import { workerCount } from '../thread-options.js';
 
 /** zstd level of metadata, at least. */
@@ -289,6 +290,7 @@ export class Ingest {
     const index = sealIndex(this.keyring, { packs, supersedes: [] }, zstdCodec);
     await this.store.put(objectPath('index', index.name), index.bytes);
     this.storedBytes += index.bytes.length;
+    noteAdded(this.catalog, { objects: 1, bytes: index.bytes.length });
     this.unindexed = this.unindexed.filter((pack) => !packs.includes(pack));
     this.catalog.transaction(() => {
       noteIndex(this.catalog, index.name, packs);
