@@ -8,6 +8,7 @@ import { keyOf, pathOf } from '../scan/index.js';
 import type { Context } from './context.js';
 import { openCatalogAlone, openRepository } from './repository.js';
 import { chooseSource, resolveSnapshot } from './select.js';
+import { tablesToRead } from './tables.js';
 import type { EntryTypeName, LsEntry, SourceOption, VersionRow } from './types.js';
 
 /** Answers about the past, from the catalog alone: the store may be away. */
@@ -20,6 +21,15 @@ export interface Past {
 /** Opens the catalog for questions; only when there is none to be used is the store opened, and the catalog rebuilt. */
 export async function withPast<T>(context: Context, command: string, answer: (past: Past) => Promise<T>): Promise<T> {
   letHeapGrow();
+  const tables = tablesToRead(context);
+  try {
+    return await answerFrom(tables.context, command, answer);
+  } finally {
+    tables.giveBack();
+  }
+}
+
+async function answerFrom<T>(context: Context, command: string, answer: (past: Past) => Promise<T>): Promise<T> {
   const alone = await openCatalogAlone(context);
   if (alone === undefined) {
     const repository = await openRepository(context, { command, lock: 'shared', catalog: 'read' });

@@ -152,7 +152,9 @@ async function run(
   const { context, config, store, keyring } = repository;
   const isLocal = store.kind === 'local';
   const own = new OwnFiles(
-    [...(isLocal ? [config.store.url] : []), config.tableDir, config.keyPath, context.configFile].map(fromDisplay),
+    [...(isLocal ? [config.store.url] : []), repository.tablePlace, config.keyPath, context.configFile].map(
+      fromDisplay,
+    ),
   );
   // The threads start while the index is loaded.
   const pool = options.dryRun ? NO_POOL : readyPool(repository, options.verify, early);
