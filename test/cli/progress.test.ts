@@ -44,3 +44,18 @@ test('a restore counts files only, as its totals do', async () => {
   const lines = await progress(machine, ['restore', '--target', `${machine.folder}/to`], 'restoring');
   expect(lines.at(-1)).toMatchObject({ files: 6, total_files: 6, bytes: 11, total_bytes: 11 });
 });
+
+test('a rehearsal tells of no progress in deleting', async () => {
+  const machine = await Machine.make();
+  await machine.json('backup');
+  machine.write('f', 'changed');
+  await machine.json('backup');
+  for (const [more, isTold] of [
+    [['--dry-run'], false],
+    [['--yes'], true],
+  ] as const) {
+    const { code, stderr } = await machine.run(['cleanup_hard', '--json', ...more]);
+    expect(code).toBe(0);
+    expect(stderr.includes('"phase":"deleting packs"'), more[0]).toBe(isTold);
+  }
+});
