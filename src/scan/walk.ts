@@ -1,4 +1,5 @@
 import type { ByteString } from '../bytes.js';
+import { reasonOf } from '../errors.js';
 import {
   closeFd,
   type DirEntry,
@@ -25,7 +26,6 @@ import { deviceOf, inodeOf, ScanEntry, type ScanItem } from './items.js';
 import { afterSubtree, childKey, pathOf } from './keys.js';
 import { Mounts } from './mounts.js';
 import type { ScanPlan, ScanRoot } from './plan.js';
-import { reasonOf } from './reasons.js';
 import type { Rule } from './rules.js';
 import { FrameStack } from './stack.js';
 import { Ways } from './ways.js';
@@ -140,7 +140,7 @@ class Walker {
           return undefined;
         }
       } catch (error) {
-        this.#agenda.keepAll(key, `cannot be looked at: ${reasonOf(error)}`, root);
+        this.#agenda.keepAll(key, `cannot be looked at: ${reasonOf(error as Error)}`, root);
         return undefined;
       }
       const type = stat.type;
@@ -177,7 +177,7 @@ class Walker {
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         if (!last && (code === 'ENOENT' || code === 'EINVAL')) return CHANGED;
-        this.#agenda.keepAll(key, `cannot be read: ${reasonOf(error)}`, root);
+        this.#agenda.keepAll(key, `cannot be read: ${reasonOf(error as Error)}`, root);
         return undefined;
       }
     }
@@ -209,7 +209,7 @@ class Walker {
     } catch (error) {
       if (fd >= 0) closeFd(fd);
       if (!last && isChange(error)) return CHANGED;
-      const reason = `cannot be read: ${reasonOf(error)}`;
+      const reason = `cannot be read: ${reasonOf(error as Error)}`;
       this.#queue.push(ScanEntry.of(key, stat, frame.placeOf(stat, key).mountKey, undefined));
       const gap: Gap = { from: key, end: afterSubtree(key), reason, error: true, root: root !== undefined };
       this.#ways.from(key, frame.placeOf(stat, key), gap);
@@ -240,7 +240,7 @@ class Walker {
         const set = readIgnoreFile(fd, pathOf(key));
         if (set !== undefined) excludes = withIgnoreFile(excludes, set);
       } catch (error) {
-        const reason = `cannot be read, so nothing is left out by it: ${reasonOf(error)}`;
+        const reason = `cannot be read, so nothing is left out by it: ${reasonOf(error as Error)}`;
         if (!this.#queue.includes(entry)) this.#queue.push(entry);
         this.#queue.push({ kind: 'failed', key: childKey(key, IGNORE_FILE), reason });
       }

@@ -1,11 +1,12 @@
 import type { ByteString } from '../bytes.js';
+import { reasonOf } from '../errors.js';
 import { CWD, closeFd, openParent, osKind, StatBuffer, tryStatAt } from '../platform/index.js';
 import type { Agenda } from './agenda.js';
 import { Frame, type Gap, type Place } from './frame.js';
 import { ScanEntry } from './items.js';
 import { afterSubtree, childKey, isBelow, nextName, pathOf } from './keys.js';
 import type { ScanPlan, ScanRoot } from './plan.js';
-import { isGone, reasonOf } from './reasons.js';
+import { isGone } from './reasons.js';
 import { excludesAbove } from './root-excludes.js';
 import type { FrameStack } from './stack.js';
 
@@ -128,7 +129,7 @@ export class Ways {
       this.from(key, frame, frame.gap, false);
     } else if (root.mode !== 'scan') this.passBy(undefined, '', root);
     else if (isGone(error)) this.#agenda.takeMissing(key, root);
-    else this.#agenda.keepAll(key, `cannot be looked at: ${reasonOf(error)}`, root);
+    else this.#agenda.keepAll(key, `cannot be looked at: ${reasonOf(error as Error)}`, root);
   }
 
   /** A directory that is open for the moment. */

@@ -41,6 +41,19 @@ describe('a backup of nothing is no backup', () => {
   });
 });
 
+test('a dry run says of files what their metadata says, be they read or not', async () => {
+  const machine = await Machine.make();
+  await machine.json('backup');
+  for (const mode of ['--soft', '--full'])
+    expect((await machine.json('backup', ['--dry-run', mode])).files).toMatchObject({ changed: 0, unchanged: 1 });
+  // It has only just been written, so it is read again.
+  const soft = await machine.json('backup', ['--soft']);
+  expect(soft.bytes.read).toBe(6);
+  expect(soft.files).toMatchObject({ changed: 0, unchanged: 1 });
+  machine.write('f', 'changed');
+  expect((await machine.json('backup', ['--dry-run'])).files).toMatchObject({ changed: 1, unchanged: 0 });
+});
+
 describe('when a full backup is due', () => {
   const modes = async (machine: Machine, runs: number, args: string[] = []) => {
     const made: string[] = [];

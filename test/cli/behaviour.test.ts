@@ -119,7 +119,7 @@ describe('exit codes', () => {
     const verbs = { info: async () => readFileSync('/nowhere/x') };
     const { code, stderr } = await run(['info', '-c', configFile()], { verbs: verbs as never });
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^error: ENOENT: no such file or directory, open '\/nowhere\/x'; .*\n$/);
+    expect(stderr).toMatch(/^error: cannot open \/nowhere\/x: no such file or directory \(ENOENT\); .*\n$/);
   });
 
   test('a signal stops the verb: 130', async () => {

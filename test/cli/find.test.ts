@@ -15,3 +15,11 @@ test('a relative pattern with a slash counts from the current folder', async () 
     cwd.mockRestore();
   }
 });
+
+test('--like takes a file: of anything else it says what is wrong in one line', async () => {
+  const machine = await Machine.make();
+  await machine.json('backup');
+  const { code, stderr } = await machine.run(['find', '--like', machine.tree]);
+  expect(code).toBe(2);
+  expect(stderr).toBe(`error: ${machine.tree} is no file; --like takes one, to look for its content\n`);
+});
