@@ -106,6 +106,11 @@ export class Ingest {
     return this.pool.workers;
   }
 
+  /** Bytes per second that may be read; undefined: as many as there are. */
+  get limitRead(): number | undefined {
+    return this.repository.config.limitRead;
+  }
+
   /** Bytes read so far, of files and of the stream. */
   get bytesRead(): number {
     return this.pool.bytesRead + (this.streaming?.bytesRead ?? 0);

@@ -32,6 +32,8 @@ export class ReadQueue {
   /** Files that have not come back yet. */
   outstanding = 0;
   private readonly ingest: Ingest;
+  /** With a limit, no batch takes more than a second: a batch is read without pauses, and what comes back is progress. */
+  private readonly mostBytes: number;
   private batch: QueuedFile[] = [];
   private batchBytes = 0;
   private readonly underWay = new Set<Promise<void>>();
@@ -39,6 +41,7 @@ export class ReadQueue {
 
   constructor(ingest: Ingest) {
     this.ingest = ingest;
+    this.mostBytes = Math.min(BATCH_BYTES, ingest.limitRead ?? BATCH_BYTES);
   }
 
   /** Whether the caller should wait (`room`) before it adds more. */
@@ -67,7 +70,7 @@ export class ReadQueue {
     this.batch.push(file);
     this.batchBytes += size;
     const share = this.underWay.size === 0 ? SMALL_BATCH : 1;
-    if (this.batchBytes >= BATCH_BYTES * share || this.batch.length >= BATCH_FILES * share) this.send();
+    if (this.batchBytes >= this.mostBytes * share || this.batch.length >= BATCH_FILES * share) this.send();
   }
 
   /** Waits until some batch has come back; throws when one failed. */
