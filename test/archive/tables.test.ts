@@ -1,5 +1,4 @@
 import fs from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { Machine } from '../cli/machine.js';
@@ -25,8 +24,9 @@ test('commands that read work on a copy where nothing may be written, those that
   const machine = await Machine.make();
   await machine.json('backup');
   const before = pictureOf(machine.tables);
-  const copies = () => fs.readdirSync(tmpdir()).filter((name) => name.startsWith('backup-ninja-'));
-  const others = copies();
+  const copies = join(machine.folder, 'copies');
+  fs.mkdirSync(copies);
+  vi.stubEnv('TMPDIR', copies);
   readOnly.folder = machine.tables;
   try {
     const to = join(machine.folder, 'to');
@@ -56,7 +56,8 @@ test('commands that read work on a copy where nothing may be written, those that
     }
   } finally {
     readOnly.folder = '';
+    vi.unstubAllEnvs();
   }
   expect(pictureOf(machine.tables)).toEqual(before);
-  expect(copies()).toEqual(others);
+  expect(fs.readdirSync(copies)).toEqual([]);
 });
