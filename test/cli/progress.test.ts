@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Machine } from './machine.js';
 
@@ -40,7 +42,10 @@ test('a backup tells how far it is while it reads, and of how much once it knows
 
 test('a restore counts files only, as its totals do', async () => {
   const machine = await Machine.make();
-  for (let i = 0; i < 5; i++) machine.write(`d${i}/e/f`, 'x');
+  for (let i = 0; i < 5; i++) {
+    machine.write(`d${i}/e/f`, 'x');
+    symlinkSync('e', join(machine.tree, `d${i}/link`));
+  }
   await machine.json('backup');
   const lines = await progress(machine, ['restore', '--target', `${machine.folder}/to`], 'restoring');
   expect(lines.at(-1)).toMatchObject({ files: 6, total_files: 6, bytes: 11, total_bytes: 11 });
