@@ -32,3 +32,13 @@ export class UserError extends Error {
 export class FormatError extends Error {
   override readonly name = 'FormatError';
 }
+
+/**
+ * Why the operating system refused something, in its words: `permission denied (EACCES)` of `EACCES: permission denied,
+ * open '/x'`, since the path is said elsewhere. Other messages stay as they are.
+ */
+export function reasonOf(error: Error | string): string {
+  const message = typeof error === 'string' ? error : error.message;
+  const match = /^(E\w+): ([^,]+)/.exec(message);
+  return match === null ? message : `${match[2]} (${match[1]})`;
+}

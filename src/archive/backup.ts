@@ -17,6 +17,7 @@ import { Ingest } from './backup/ingest.js';
 import { ListingBuilder } from './backup/listing-builder.js';
 import { type StillThere, stillThere } from './backup/missing-blobs.js';
 import { MovedFiles } from './backup/moved-files.js';
+import { type Expectation, Progress, progressOf, type RunFigures } from './backup/progress.js';
 import { ReadQueue } from './backup/read-queue.js';
 import { BackupRun, type RunCounts } from './backup/run.js';
 import { ListedItems, type ScanItems, ScanRows } from './backup/scan-rows.js';
@@ -25,6 +26,7 @@ import type { Context } from './context.js';
 import { keepCopy } from './copies.js';
 import { hardRemove, requireHardRemove } from './forgetting/hard-remove.js';
 import { workshopOf } from './forgetting/workshop.js';
+import { hadFullRun, noteFullRun } from './full-runs.js';
 import { type Lineage, lineageToContinue, takenIn } from './lineage.js';
 import { clearOwnPending, noteOwnPending, ownPending } from './own-pending.js';
 import { reconcile, snapshotBody, snapshotInput } from './reconcile.js';
@@ -32,6 +34,7 @@ import { openRepository, type Repository } from './repository.js';
 import { OWN_SOURCE, ownSource } from './select.js';
 import { dropPending, leftPending, settleShared } from './settle-shared.js';
 import { requireMayWrite } from './standing.js';
+import { noteAdded, renewTotals, storeTotals } from './store-totals.js';
 import type { BackupOptions, BackupResult } from './types.js';
 
 /** From how many entries of the snapshot before on the scan has a thread of its own. */
@@ -89,6 +92,7 @@ class Backup {
   private readonly source: string;
   private started = now();
   private readsAll = false;
+  private isScanned = false;
   private ingest: Ingest | undefined;
   private queue: ReadQueue | undefined;
   private snapshotBytes = 0;
@@ -121,14 +125,12 @@ class Backup {
         `another machine pruned what this backup needs while it ran, ${repository.store.url}; nothing was lost: run it again`,
       );
     const { result, previous, plan } = done;
-    if (options.hardRemove && result.snapshot !== null)
-      result.hard_remove = await hardRemove(repository, {
-        snapshot: result.snapshot,
-        previous,
-        plan: plan.scan,
-        isFirst,
-      });
-    return result;
+    if (!options.hardRemove || result.snapshot === null) return result;
+    const completed = { snapshot: result.snapshot, previous, plan: plan.scan, isFirst };
+    const removed = await hardRemove(repository, completed);
+    if (removed === undefined) return result;
+    await renewTotals(this.catalog, repository.store);
+    return { ...result, store_size: storeTotals(this.catalog).bytes, hard_remove: removed };
   }
 
   /** Completes what killed runs of this catalog left pending, or drops it where that cannot be. */
@@ -160,6 +162,7 @@ class Backup {
   ): Promise<{ result: BackupResult; previous: SnapshotRow | undefined; plan: RootPlan } | undefined> {
     const lineage = lineageToContinue(this.catalog, this.source);
     const mode = this.options.mode ?? this.dueMode(lineage);
+    this.isScanned = false;
     this.readsAll = mode === 'full' && this.options.stdin === undefined;
     const plan = await this.plan(lineage);
     const stage = this.options.dryRun ? undefined : this.catalog.runs.begin(lineage.id);
@@ -184,18 +187,14 @@ class Backup {
   /** Soft while the last full run over all roots is young enough, and there is something to compare with. */
   private dueMode(lineage: Lineage): 'soft' | 'full' {
     if (lineage.head === undefined) return 'full';
-    const full = this.catalog.snapshots
-      .all(this.source)
-      .filter((row) => row.source === lineage.id && row.mode === 'full' && snapshotBody(row)?.partial !== true)
-      .at(-1);
-    if (full === undefined) return 'full';
-    const age = (this.started - full.time) / 1_000_000n;
-    return age < BigInt(Math.floor(this.context.config.fullEvery)) ? 'soft' : 'full';
+    const { catalog, source, started, context } = this;
+    return hadFullRun(catalog, source, lineage, context.config.fullEvery, started) ? 'soft' : 'full';
   }
 
   private async plan(lineage: Lineage): Promise<RootPlan> {
     const { context, options } = this;
     const previous = lineage.head === undefined ? undefined : snapshotBody(lineage.head)?.roots;
+    this.requireRoots(previous?.some(({ adHoc }) => !adHoc) === true);
     return planRoots({
       ...planOptions(context, options),
       previousRoots: previous?.map(({ path, adHoc }) => ({ path, adHoc })) ?? [],
@@ -203,6 +202,20 @@ class Backup {
       isUnknown: (key) => this.isUnknown(lineage, key),
       confirm: (question) => context.confirm(question),
     });
+  }
+
+  /** @param retires whether there are roots that the config no longer names */
+  private requireRoots(retires: boolean): void {
+    const { roots, filesFrom = [], stdin } = this.options;
+    if (roots.length + filesFrom.length > 0 || stdin !== undefined) return;
+    const { config, configFile } = this.context;
+    if (this.options.filesFrom !== undefined)
+      throw new UserError(ExitCode.usage, 'nothing to save, --files-from names no path; give it some');
+    if (config.backupRoots.length === 0 && !retires)
+      throw new UserError(
+        ExitCode.usage,
+        `nothing to save, ${configFile} names no roots; add them to its backup_roots, or give some as arguments`,
+      );
   }
 
   /** Whether the active state has anything below a directory. */
@@ -266,7 +279,14 @@ class Backup {
       queue: () => this.queueNow(),
     });
     for (const { path, message } of plan.problems) run.counts.errors.push({ path, message });
-    await this.scanInto(run, plan, lineage);
+    context.report.start('backup');
+    const expected = this.expectation(lineage, plan);
+    const progress = new Progress(context.report, () => progressOf(this.figures(run), expected));
+    try {
+      await this.scanInto(run, plan, lineage);
+    } finally {
+      progress.finish();
+    }
     if (lineage.parent === undefined && plan.scan.rootsRead === 0 && plan.scan.roots.length > 0)
       throw new UserError(
         ExitCode.failed,
@@ -281,19 +301,15 @@ class Backup {
 
   private async scanInto(run: BackupRun, plan: RootPlan, lineage: Lineage): Promise<void> {
     const { report, signal } = this.context;
-    report.start('backup');
     let turned = performance.now();
-    let files = 0;
     let steps = 0;
     for await (const items of await this.scanned(plan, lineage)) {
       while (!items.done) {
         const unchanged = items instanceof ScanRows ? run.takeUnchanged(items) : 0;
-        files += unchanged;
         if (unchanged === 0) {
           const item = items.next();
           if (item.kind === 'stdin') await this.readStdin(run, item.key);
           else run.take(item);
-          files++;
         }
         if ((++steps & 63) !== 0) continue;
         while (this.queue !== undefined && (this.queue.full || run.congested)) {
@@ -302,16 +318,34 @@ class Backup {
         }
         if (performance.now() - turned > TURN_EVERY) {
           run.flush();
-          report.progress({ files, bytes: run.counts.bytesScanned });
           await new Promise((resolve) => setImmediate(resolve));
           signal.throwIfAborted();
           turned = performance.now();
         }
       }
     }
+    this.isScanned = true;
     await run.finish(async () => this.queue?.drain());
     signal.throwIfAborted();
     for (const { path, reason } of run.counts.skipped) report.note(`${toDisplay(pathOf(path))}: ${reason}`);
+  }
+
+  /** What the run before lets this one expect. */
+  private expectation(lineage: Lineage, plan: RootPlan): Expectation | undefined {
+    const before = lineage.head && snapshotBody(lineage.head)?.counts;
+    const readsAgain = this.readsAll && !plan.partial && !this.options.dryRun;
+    return before && { files: before.files, bytes: readsAgain ? before.bytes : undefined };
+  }
+
+  private figures(run: BackupRun): RunFigures {
+    const { queue, ingest, isScanned } = this;
+    return {
+      files: run.counts.activeFiles,
+      filesToCome: queue?.outstanding ?? 0,
+      bytesRead: ingest?.bytesRead ?? 0,
+      bytesToRead: queue?.bytesAdded ?? 0,
+      isScanned,
+    };
   }
 
   /** What is on disk. A thread of its own pays where there is much to compare it with, or where it is there already. */
@@ -372,7 +406,11 @@ class Backup {
     keepCopy(this.catalog, 'snapshots', snapshot.name, snapshot.bytes);
     if (header.pending) clearOwnPending(this.catalog, [snapshot.name]);
     this.catalog.setMeta(OWN_SOURCE, this.source);
+    if (mode === 'full' && !plan.partial) noteFullRun(this.catalog, lineage, snapshot.name, header.time);
     this.snapshotBytes = snapshot.bytes.length;
+    // Settling has put records, and may have copied packs.
+    if (header.pending) await renewTotals(this.catalog, store);
+    else noteAdded(this.catalog, { objects: 1, bytes: snapshot.bytes.length });
     return snapshot.name;
   }
 
@@ -424,7 +462,6 @@ class Backup {
   private result(snapshot: string | null, mode: 'soft' | 'full', counts: RunCounts): BackupResult {
     for (const { path, message } of counts.errors) this.context.report.warn(`${toDisplay(pathOf(path))}: ${message}`);
     if (counts.errors.length > 0) this.context.attention(`${counts.errors.length} path(s) need attention`);
-    const totals = this.catalog.packs.totals();
     return {
       snapshot,
       source: this.source,
@@ -439,7 +476,7 @@ class Backup {
         new: (this.queue?.bytesNew ?? 0) + this.streamed.new,
         stored: (this.ingest?.storedBytes ?? 0) + this.snapshotBytes,
       },
-      store_size: totals.bytes,
+      store_size: storeTotals(this.catalog).bytes,
       errors: counts.errors.map(({ path, message }) => ({ ...jsonPath(pathOf(path)), message })),
       silent_changes: counts.silentChanges.map((path) => pathItem(pathOf(path))),
     };

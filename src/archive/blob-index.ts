@@ -199,12 +199,12 @@ class IdFileReader {
   }
 }
 
-const INDEX_FILE = /^blobs-(\d+)-[a-z0-9]+\.tmp$/;
+const TEMPORARY = /^(?:blobs|catalog)-(\d+)-[a-z0-9]+\.tmp$/;
 
-/** Removes the flat files of processes that have ended without doing so. */
-export function removeStaleIndexFiles(tableDir: string): void {
+/** Removes the temporary files of processes that have ended without doing so. */
+export function removeStaleFiles(tableDir: string): void {
   for (const name of readdirSync(tableDir)) {
-    const pid = INDEX_FILE.exec(name)?.[1];
+    const pid = TEMPORARY.exec(name)?.[1];
     if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(tableDir, name), { force: true });
   }
 }
@@ -220,5 +220,10 @@ function isRunning(pid: number): boolean {
 
 /** Where the flat file of blob ids lies; several processes may have one at a time. */
 export function indexFile(tableDir: string): string {
-  return join(tableDir, `blobs-${process.pid}-${Math.random().toString(36).slice(2, 8)}.tmp`);
+  return temporaryFile(tableDir, 'blobs');
+}
+
+/** A file beside the catalog for the time of this process. */
+export function temporaryFile(tableDir: string, kind: 'blobs' | 'catalog'): string {
+  return join(tableDir, `${kind}-${process.pid}-${Math.random().toString(36).slice(2, 8)}.tmp`);
 }

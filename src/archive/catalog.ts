@@ -4,6 +4,7 @@ import { countReads } from './count-reads.js';
 import { openOwnStore } from './open-store.js';
 import { newRebuild } from './rebuild.js';
 import { tellLostCertificates } from './standing.js';
+import { noteKeys } from './store-totals.js';
 import type { CatalogRebuildOptions, CatalogRebuildResult } from './types.js';
 import { unlockStore } from './unlock.js';
 
@@ -12,7 +13,7 @@ export async function catalogRebuild(context: Context, _options: CatalogRebuildO
   const { config } = context;
   const { store, counted } = countReads(await openOwnStore(context, { command: 'catalog rebuild' }));
   try {
-    const { keyring, storeConfig } = await unlockStore(context, store);
+    const { keyring, storeConfig, slots } = await unlockStore(context, store);
     if (!keyring.canRead)
       throw new UserError(
         ExitCode.wrongKey,
@@ -21,6 +22,7 @@ export async function catalogRebuild(context: Context, _options: CatalogRebuildO
     const lock = storeConfig.mode === 'exclusive' ? await store.lock('shared', context.waitLock) : undefined;
     const { catalog, reconciled } = await newRebuild(context, store, keyring);
     tellLostCertificates(context, reconciled, 'write');
+    noteKeys(catalog, slots);
     const counts = catalog.query.counts();
     const snapshots = catalog.snapshots.all().length;
     catalog.close();

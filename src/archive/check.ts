@@ -33,6 +33,7 @@ async function checkWith(
     command: 'check',
     lock: options.repair ? 'exclusive' : 'shared',
     catalog: options.repair ? 'write' : 'read',
+    compares: true,
     repairs: options.repair,
   });
   try {

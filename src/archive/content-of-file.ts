@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { ByteString } from '../bytes.js';
 import { toBytes, toDisplay } from '../bytes.js';
 import { type ChunkerParams, createChunker, cutStream } from '../chunk/index.js';
@@ -28,6 +28,8 @@ function cutFile(keyring: Keyring, params: ChunkerParams, chunkClass: ChunkClass
   const sizes: number[] = [];
   const fd = openLocal(path);
   try {
+    if (!fstatSync(fd).isFile())
+      throw new UserError(ExitCode.usage, `${toDisplay(path)} is no file; --like takes one, to look for its content`);
     cutStream(
       createChunker(keyring.gearBytes(), BUFFER),
       params,
@@ -51,6 +53,9 @@ function openLocal(path: ByteString): number {
     return openSync(toBytes(path), 'r');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new UserError(ExitCode.usage, `cannot read ${toDisplay(path)} (${code}); --like takes a file that is there`);
+    throw new UserError(
+      ExitCode.usage,
+      `cannot read ${toDisplay(path)} (${code}); --like takes a file that is there and may be read`,
+    );
   }
 }

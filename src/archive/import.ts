@@ -23,6 +23,7 @@ import { keyOf } from './past.js';
 import { openRepository, type Repository } from './repository.js';
 import { OWN_SOURCE, ownSource } from './select.js';
 import { dropPending, isShared, leftPending } from './settle-shared.js';
+import { renewTotals } from './store-totals.js';
 import type { ImportOptions, ImportResult } from './types.js';
 
 /**
@@ -42,7 +43,9 @@ export async function importLegacy(context: Context, options: ImportOptions): Pr
   try {
     // What claims to be older than 30 days counts from a full key only.
     repository.keyring.requireFull('import');
-    return await new Import(repository, archive, options).run();
+    const result = await new Import(repository, archive, options).run();
+    await renewTotals(repository.catalog, repository.store);
+    return result;
   } finally {
     await repository.close();
     context.report.done();

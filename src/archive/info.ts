@@ -2,11 +2,13 @@ import type { Catalog } from '../catalog/index.js';
 import { decodeDirectory } from '../format/pack.js';
 import type { Context } from './context.js';
 import { withPast } from './past.js';
+import { storeTotals } from './store-totals.js';
 import type { InfoOptions, InfoResult } from './types.js';
 
 /** Counts and sizes: active and history, restored and in the store. */
 export async function info(context: Context, options: InfoOptions): Promise<InfoResult> {
-  return withPast(context, 'info', { ...options, everySource: true }, async ({ catalog }) => {
+  return withPast(context, 'info', { ...options, everySource: true }, async ({ catalog, sourceFor }) => {
+    if (options.source !== undefined) sourceFor(options);
     const counts = catalog.query.counts(options.source);
     const snapshots = catalog.snapshots.all(options.source);
     const packs = catalog.packs.totals();
@@ -15,10 +17,7 @@ export async function info(context: Context, options: InfoOptions): Promise<Info
     return {
       active: { files: counts.active.files, bytes: counts.active.bytes },
       history: { versions: counts.history.versions, bytes: counts.history.bytes },
-      store: {
-        objects: packs.packs + catalog.objects.names('index').size + snapshots.length,
-        bytes: packs.bytes,
-      },
+      store: storeTotals(catalog),
       snapshots: snapshots.length,
       ratio: {
         dedup: plain === 0 ? 1 : restored / plain,

@@ -14,7 +14,7 @@ import { FOLDERS, type ObjectStore, objectPath, openStore, StoreError } from '..
 import type { Context } from './context.js';
 import { hasCatalog, openOwnStore } from './open-store.js';
 import { pageChecksum, readerPage, storeReadme } from './reader-page.js';
-import type { InitOptions, InitResult } from './types.js';
+import type { InitOptions, InitResult, SecretKind } from './types.js';
 import { unlockStore } from './unlock.js';
 
 /**
@@ -27,7 +27,7 @@ export async function init(context: Context, options: InitOptions): Promise<Init
   const existing = await openExisting(context);
   if (existing !== undefined) {
     try {
-      const { keyring } = await unlockStore(context, existing);
+      const { keyring } = await unlockStore(joining(context, options), existing);
       const joins = options.unlockWith === 'recovery' && keyring.isFull && !existsSync(context.config.keyPath);
       if (joins) await addKeyFile(context, existing, keyring);
       return describe(context, options, existing, keyring, { key: joins, store: false });
@@ -64,6 +64,16 @@ export async function init(context: Context, options: InitOptions): Promise<Init
   } finally {
     await store.close();
   }
+}
+
+/** With `--recovery` no passphrase is asked for: the recovery key, or the key file that an earlier joining has made. */
+function joining(context: Context, { unlockWith }: InitOptions): Context {
+  if (unlockWith !== 'recovery') return context;
+  const accepted: readonly SecretKind[] = ['recovery', 'key-file'];
+  return {
+    ...context,
+    unlock: (kinds) => context.unlock(new Set(accepted.filter((kind) => kinds?.has(kind) !== false))),
+  };
 }
 
 /** The store if there is one. A place that never had one is no error here; what is left of one is, and one that is away. */

@@ -11,6 +11,7 @@ import type { Context } from './context.js';
 import { openOwnStore } from './open-store.js';
 import { openCatalogAlone, openRepository, type Repository } from './repository.js';
 import { chooseSource, hasOwnSnapshot, resolveSnapshot } from './select.js';
+import { tablesToRead } from './tables.js';
 import type { EntryTypeName, LsEntry, SourceOption, VersionRow } from './types.js';
 
 /** Answers about the past, from the catalog: the store may be away. */
@@ -40,6 +41,20 @@ export async function withPast<T>(
   answer: (past: Past) => Promise<T>,
 ): Promise<T> {
   letHeapGrow();
+  const tables = tablesToRead(context);
+  try {
+    return await answerFrom(tables.context, command, subject, answer);
+  } finally {
+    tables.giveBack();
+  }
+}
+
+async function answerFrom<T>(
+  context: Context,
+  command: string,
+  subject: Subject,
+  answer: (past: Past) => Promise<T>,
+): Promise<T> {
   const alone = await openCatalogAlone(context);
   if (alone === undefined) return withStore(context, command, answer);
   let repository: Repository | undefined;

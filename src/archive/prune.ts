@@ -2,6 +2,7 @@ import type { Context } from './context.js';
 import { prunePacks } from './forgetting/prune-packs.js';
 import { rehearse, type Workshop, workshopOf } from './forgetting/workshop.js';
 import { openRepository } from './repository.js';
+import { renewTotals } from './store-totals.js';
 import type { ForgetResult, PruneOptions } from './types.js';
 
 /** Gives back the space of what no snapshot of the store needs. */
@@ -14,7 +15,10 @@ export async function prune(context: Context, options: PruneOptions): Promise<Fo
   try {
     repository.keyring.requireFull("'prune'");
     const work = (shop: Workshop) => pruneIn(shop, options);
-    return options.dryRun ? await rehearse(repository, work) : await work(workshopOf(repository));
+    if (options.dryRun) return await rehearse(repository, work);
+    const result = await work(workshopOf(repository));
+    await renewTotals(repository.catalog, repository.store);
+    return result;
   } finally {
     context.report.done();
     await repository.close();

@@ -11,7 +11,7 @@ import { distinctVersions, type KeptPath, renewKept } from './forgetting/kept-la
 import { isWithin } from './forgetting/listing-writer.js';
 import { MetadataWriter, withReader } from './forgetting/metadata-writer.js';
 import { exists } from './forgetting/on-disk.js';
-import { forceRewriting } from './forgetting/prune-run.js';
+import { forcedPacks, forceRewriting } from './forgetting/prune-run.js';
 import { type CutSnapshot, cutSnapshots, replaceSnapshots } from './forgetting/rewrite.js';
 import { runForgetting } from './forgetting/run.js';
 import { countedSnapshots, newestTime, PIN, sourcesToForget, standingOf } from './forgetting/sources.js';
@@ -87,7 +87,29 @@ function planPurge(shop: Workshop, options: PurgeOptions): PurgePlan {
     const stays = holding.filter((row) => !cut.has(row.seq)).map(({ seq }) => seq);
     lineages.push({ lineage: id, rows, versions: purgedVersions(shop, id, name, isPurged, stays) });
   }
+  requireSaved(shop, options, sources, lineages);
   return { sources, keys, lineages };
+}
+
+/** A path that is nowhere is a typo, unless a purge that was cut short has left packs to be rewritten. */
+function requireSaved(
+  shop: Workshop,
+  { paths }: PurgeOptions,
+  sources: readonly string[],
+  lineages: readonly LineagePurge[],
+): void {
+  if (forcedPacks(shop).size > 0) return;
+  for (const path of paths) {
+    const key = keyOf(path);
+    const isKnown =
+      lineages.some(({ versions }) => versions.some((version) => isWithin(version.key, key))) ||
+      sources.some((source) => shop.catalog.query.history(source, key).length > 0);
+    if (isKnown) continue;
+    throw new UserError(
+      ExitCode.failed,
+      `never saved, ${toDisplay(path)}; nothing was purged: 'backup-ninja find NAME --all' looks for it elsewhere`,
+    );
+  }
 }
 
 function holdsAny({ catalog }: Workshop, row: SnapshotRow, keys: readonly ByteString[]): boolean {

@@ -13,6 +13,7 @@ import { type DamageMarks, damageMarks } from './damage-marks.js';
 import { noteIndex, packsOfIndex } from './index-notes.js';
 import { holdSame, NOBODY, ownDirectory } from './pack-directory.js';
 import { type NamedTombstone, readAll, readTombstones, tryOpen, type UnreadableObject } from './small-objects.js';
+import { type ObjectTotals, totalsOf } from './store-totals.js';
 
 /** What is needed to compare a catalog with its store. */
 export interface ReconcileParts {
@@ -46,6 +47,8 @@ export interface PacksSeen {
   indexes: ListedObject[];
   packs: ListedObject[];
   lostPacks: LostPack[];
+  /** What was listed in all. */
+  listed: ObjectTotals;
   /** Objects that the catalog has seen, that nobody took away, and that the store lacks. */
   missing: { folder: CopiedFolder; name: string }[];
 }
@@ -102,6 +105,7 @@ export async function lookAtPacks(parts: ReconcileParts, options: LookOptions): 
     tombstones,
     indexes,
     packs,
+    listed: totalsOf(listedTombstones, listedRecords, listedCerts, indexes, packs),
     lostPacks: [
       ...state.missing.map(({ name }): LostPack => ({ name, what: isSetAside(name) ? 'set aside' : 'missing' })),
       ...state.short.map(({ name }): LostPack => ({ name, what: 'size' })),

@@ -18,6 +18,7 @@ import { listingSegments } from './listing-reader.js';
 import { noteOwnPending } from './own-pending.js';
 import { dropPruned, lookAtPacks, type PacksSeen, type ReconcileParts } from './reconcile-packs.js';
 import { tryOpen, type UnreadableObject } from './small-objects.js';
+import { noteListed, sumOf, totalsOf } from './store-totals.js';
 
 /** A thread for reading listings pays only where there are many to be read. */
 const FEW_SNAPSHOTS = 3;
@@ -67,10 +68,14 @@ export async function reconcile(parts: ReconcileParts, options: ReconcileOptions
   if (keyring.isFull) noteReceipts(catalog);
   for (const { state, signer } of catalog.snapshots.all())
     if (state === 'foreign' && signer !== undefined && !trust.isCertified(signer)) seen.uncertified.add(signer);
+  const lostPacks = dropPruned(catalog, seen.lostPacks);
+  const all = sumOf(seen.listed, totalsOf(listed));
+  noteListed(catalog, all);
   return {
     ...seen,
     snapshots: present,
-    lostPacks: dropPruned(catalog, seen.lostPacks),
+    listed: all,
+    lostPacks,
     unreadable,
     missing: [...seen.missing, ...spared.map((name) => ({ folder: 'snapshots' as const, name }))],
     leftovers: [...present].filter((name) => dead.has(name)),
@@ -117,6 +122,7 @@ export function nothingCompared(keyring: Keyring): Reconciled {
     trust,
     packs: [],
     snapshots: new Set(),
+    listed: totalsOf(),
     lostPacks: [],
     unreadable: [],
     missing: [],

@@ -1,13 +1,13 @@
 import { createHmac } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Catalog, type OpenOutcome, openCatalog, type SnapshotRow } from '../catalog/index.js';
+import { type Catalog, copyCatalog, type OpenOutcome, openCatalog, type SnapshotRow } from '../catalog/index.js';
 import type { Config } from '../config/types.js';
 import type { Keyring } from '../crypto/keyring.js';
 import { ExitCode, UserError } from '../errors.js';
 import { parseConfig, type StoreConfig } from '../format/config-json.js';
 import type { Lock, LockMode, ObjectStore } from '../store/index.js';
-import { BlobIndex, indexFile, readable, removeStaleIndexFiles } from './blob-index.js';
+import { BlobIndex, indexFile, readable, removeStaleFiles, temporaryFile } from './blob-index.js';
 import { BlobReader } from './blob-reader.js';
 import type { Context } from './context.js';
 import { openOwnStore } from './open-store.js';
@@ -15,6 +15,8 @@ import { newRebuild } from './rebuild.js';
 import { nothingCompared, type Reconciled, type ReconcileOptions, reconcile } from './reconcile.js';
 import { chooseSource, resolveSnapshot } from './select.js';
 import { requireStanding, tellLostCertificates } from './standing.js';
+import { noteKeys } from './store-totals.js';
+import { type Tables, tablesToRead, tablesToWrite } from './tables.js';
 import type { SourceOption } from './types.js';
 import { unlockStore } from './unlock.js';
 
@@ -31,6 +33,8 @@ export interface Access {
   catalog: 'read' | 'write';
   /** Go on although the store lacks snapshots that the catalog knows. */
   acceptRollback?: boolean;
+  /** Has to know what the store holds now: while another run has the catalog, a copy of that is compared instead. */
+  compares?: boolean;
   /** Nothing that is damaged stops it; what the catalog knows of lost snapshots stays there. */
   repairs?: boolean;
 }
@@ -49,12 +53,13 @@ export class Repository {
   configDamage: string | undefined;
   /** Name of the own slot, if it is lost and a copy had to do. */
   lostSlot: string | undefined;
+  private readonly tables: Tables;
   private readonly lock: Lock | undefined;
   private index: BlobIndex | undefined;
   private blobReader: BlobReader | undefined;
 
   constructor(parts: {
-    context: Context;
+    tables: Tables;
     store: ObjectStore;
     storeConfig: StoreConfig;
     keyring: Keyring;
@@ -64,8 +69,9 @@ export class Repository {
     configDamage: string | undefined;
     lostSlot: string | undefined;
   }) {
-    this.context = parts.context;
-    this.config = parts.context.config;
+    this.tables = parts.tables;
+    this.context = parts.tables.context;
+    this.config = this.context.config;
     this.store = parts.store;
     this.storeConfig = parts.storeConfig;
     this.keyring = parts.keyring;
@@ -80,6 +86,11 @@ export class Repository {
   blobs(): BlobIndex {
     this.index ??= BlobIndex.load(this.catalog, indexFile(this.config.tableDir), readable);
     return this.index;
+  }
+
+  /** Where the config has the catalog's folder: this command may use a copy. */
+  get tablePlace(): string {
+    return this.tables.place;
   }
 
   /** Reads single blobs. */
@@ -117,6 +128,7 @@ export class Repository {
     this.catalog.close();
     await this.lock?.release();
     await this.store.close();
+    this.tables.giveBack();
   }
 }
 
@@ -124,14 +136,25 @@ export class Repository {
  * Opens store, key and catalog, in this order: a missing store is exit 10, a wrong key exit 12, both before anything is
  * written. A catalog that is missing or damaged is rebuilt, after saying so; then it is brought up to what the store has.
  */
-export async function openRepository(context: Context, access: Access): Promise<Repository> {
+export async function openRepository(given: Context, access: Access): Promise<Repository> {
+  const tables = access.catalog === 'read' ? tablesToRead(given) : tablesToWrite(given);
+  try {
+    return await openWith(tables, access);
+  } catch (error) {
+    tables.giveBack();
+    throw error;
+  }
+}
+
+async function openWith(tables: Tables, access: Access): Promise<Repository> {
+  const { context } = tables;
   const { config, report } = context;
   const useCopies = access.catalog === 'read' || access.repairs === true;
   const store = await openOwnStore(context, { command: access.command, withoutConfig: useCopies });
   let lock: Lock | undefined;
   let catalog: Catalog | undefined;
   try {
-    const { storeConfig, keyring, configDamage, ...own } = await unlockStore(context, store, { useCopies });
+    const { storeConfig, keyring, slots, configDamage, ...own } = await unlockStore(context, store, { useCopies });
     const lostSlot = own.slotIsLost ? own.slot : undefined;
     if (access.command !== 'check') {
       const repair = `using the copy in ${config.tableDir}; run 'backup-ninja check --repair'`;
@@ -143,7 +166,7 @@ export async function openRepository(context: Context, access: Access): Promise<
       await clearLeftovers(store, access);
     }
     mkdirSync(config.tableDir, { recursive: true, mode: 0o700 });
-    removeStaleIndexFiles(config.tableDir);
+    removeStaleFiles(config.tableDir);
     const opened = await openUsableCatalog(context, store, keyring, access);
     catalog = opened.catalog;
     const reconciled =
@@ -151,7 +174,8 @@ export async function openRepository(context: Context, access: Access): Promise<
     if (access.command !== 'check') tellLostCertificates(context, reconciled, access.catalog);
     if (access.catalog === 'write' && access.repairs !== true)
       requireStanding({ context, store, keyring, catalog }, reconciled);
-    const parts = { context, store, storeConfig, keyring, catalog, reconciled, lock, configDamage, lostSlot };
+    if (opened.reconciled === undefined || opened.isFresh) noteKeys(catalog, slots);
+    const parts = { tables, store, storeConfig, keyring, catalog, reconciled, lock, configDamage, lostSlot };
     return new Repository(parts);
   } catch (error) {
     catalog?.close();
@@ -183,7 +207,7 @@ async function openUsableCatalog(
   store: ObjectStore,
   keyring: Keyring,
   access: Access,
-): Promise<{ catalog: Catalog; reconciled?: Reconciled }> {
+): Promise<{ catalog: Catalog; reconciled?: Reconciled; isFresh?: boolean }> {
   const options = { dir: context.config.tableDir, storeId: keyring.storeIdHex, waitLock: context.waitLock };
   let outcome: OpenOutcome;
   try {
@@ -194,13 +218,26 @@ async function openUsableCatalog(
     const isBusy = error instanceof UserError && error.exit === ExitCode.locked;
     if (!isBusy || access.catalog === 'write') throw error;
     outcome = await openCatalog({ ...options, access: 'read' });
-    if (outcome.kind === 'ok') return { catalog: outcome.catalog, reconciled: nothingCompared(keyring) };
-    throw error;
+    if (outcome.kind !== 'ok') throw error;
+    if (access.compares === true) return { catalog: ownCopy(outcome.catalog, options.dir) };
+    return { catalog: outcome.catalog, reconciled: nothingCompared(keyring) };
   }
   if (outcome.kind === 'ok') return { catalog: outcome.catalog };
   const why = outcome.kind === 'damaged' ? `damaged (${outcome.reason})` : 'missing';
   context.report.note(`the catalog is ${why}: rebuilding it from the store`);
-  return newRebuild(context, store, keyring);
+  return { ...(await newRebuild(context, store, keyring)), isFresh: true };
+}
+
+/** A copy of the catalog as it is now, without what the run that has it is about to enter. */
+function ownCopy(catalog: Catalog, tableDir: string): Catalog {
+  const path = temporaryFile(tableDir, 'catalog');
+  try {
+    const copy = copyCatalog(catalog, path, () => rmSync(path, { force: true }));
+    copy.runs.discardUnsealed();
+    return copy;
+  } finally {
+    catalog.close();
+  }
 }
 
 /** Opens the catalog alone, for commands that answer with the store away; undefined when there is none to be used. */

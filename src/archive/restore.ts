@@ -1,4 +1,4 @@
-import { fromDisplay, toDisplay } from '../bytes.js';
+import { type ByteString, fromDisplay, toDisplay } from '../bytes.js';
 import type { SnapshotRow } from '../catalog/index.js';
 import type { Config } from '../config/types.js';
 import { ExitCode, UserError } from '../errors.js';
@@ -9,6 +9,7 @@ import { storeKind } from '../store/index.js';
 import { BlobIndex, indexFile } from './blob-index.js';
 import { type Context, notConfirmed } from './context.js';
 import { worthStartingEarly } from './early-threads.js';
+import { neverSaved } from './never-saved.js';
 import { keyOf } from './past.js';
 import { snapshotBody } from './reconcile.js';
 import { openRepository, type Repository } from './repository.js';
@@ -34,6 +35,7 @@ interface Plan {
  */
 export async function restore(context: Context, options: RestoreOptions): Promise<RestoreResult> {
   const mapping = new Mapping(options.target, options.map);
+  refuseOwnFolders(context, [options.target, ...options.map.map(({ to }) => to)]);
   for (const note of platformNotes()) context.report.warn(note);
   const early = !options.dryRun && worthStartingEarly(context.config);
   const pool = early ? newPool(context.config) : undefined;
@@ -42,6 +44,19 @@ export async function restore(context: Context, options: RestoreOptions): Promis
   } finally {
     context.report.done();
     await pool?.close();
+  }
+}
+
+/** Refuses to restore into the store, or into the catalog's folder. */
+function refuseOwnFolders({ config }: Context, places: readonly ByteString[]): void {
+  const own = new OwnFiles(neverSaved(config));
+  for (const place of places) {
+    const holder = own.holderOf(place);
+    if (holder === undefined) continue;
+    throw new UserError(
+      ExitCode.usage,
+      `cannot restore to ${toDisplay(place)}: ${toDisplay(holder)} holds the archive itself; choose another target`,
+    );
   }
 }
 
@@ -57,7 +72,10 @@ async function restoreWith(
     repository.keyring.requireRead('restore');
     const plan = await makePlan(repository, options);
     if (options.delete && !options.dryRun) await confirmRemoval(repository, plan, mapping, options);
-    return await run(repository, plan, mapping, options, pool);
+    const result = await run(repository, plan, mapping, options, pool);
+    for (const from of mapping.unused())
+      context.report.warn(`--map: nothing that is restored lies at ${toDisplay(from)}; check that path`);
+    return result;
   } finally {
     await repository.close();
   }
@@ -134,7 +152,9 @@ async function run(
   const { context, config, store, keyring } = repository;
   const isLocal = store.kind === 'local';
   const own = new OwnFiles(
-    [...(isLocal ? [config.store.url] : []), config.tableDir, config.keyPath, context.configFile].map(fromDisplay),
+    [...(isLocal ? [config.store.url] : []), repository.tablePlace, config.keyPath, context.configFile].map(
+      fromDisplay,
+    ),
   );
   // The threads start while the index is loaded.
   const pool = options.dryRun ? NO_POOL : readyPool(repository, options.verify, early);

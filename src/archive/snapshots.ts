@@ -10,17 +10,28 @@ import type { SnapshotRow, SnapshotsOptions } from './types.js';
 
 /** All snapshots, of every source unless one is asked for, oldest first. */
 export async function snapshots(context: Context, options: SnapshotsOptions): Promise<SnapshotRow[]> {
-  return withPast(context, 'snapshots', { ...options, everySource: true }, async ({ catalog }) => {
-    const rows = catalog.snapshots.all(options.source);
+  return withPast(context, 'snapshots', { ...options, everySource: true }, async ({ catalog, sourceFor }) => {
+    const rows = catalog.snapshots.all(options.source === undefined ? undefined : sourceFor(options));
     const marked = markedSnapshots(catalog);
-    return rows.toSorted(byTime).map((row) => ({ ...describe(row), ...(marked.has(row.name) && { damaged: true }) }));
+    return newestLast(rows).map((row) => ({ ...describe(row), ...(marked.has(row.name) && { damaged: true }) }));
   });
 }
 
-/** By time, and within one history by its own order, whatever the clock said. */
-function byTime(a: CatalogRow, b: CatalogRow): number {
-  if (a.source === b.source) return a.seq - b.seq;
-  return a.time < b.time ? -1 : a.time > b.time ? 1 : 0;
+/**
+ * Histories merged by time. Within each its own order stays, whatever the clock said: what comes after a snapshot is
+ * taken for no older than it.
+ */
+export function newestLast<T extends Pick<CatalogRow, 'source' | 'seq' | 'time'>>(rows: readonly T[]): T[] {
+  const reached = new Map<number, bigint>();
+  const dated = rows
+    .toSorted((a, b) => a.source - b.source || a.seq - b.seq)
+    .map((row) => {
+      const before = reached.get(row.source) ?? row.time;
+      const time = row.time > before ? row.time : before;
+      reached.set(row.source, time);
+      return { row, time };
+    });
+  return dated.toSorted((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0)).map(({ row }) => row);
 }
 
 function describe(row: CatalogRow): SnapshotRow {

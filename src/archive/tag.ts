@@ -3,6 +3,7 @@ import { objectPath } from '../store/index.js';
 import type { Context } from './context.js';
 import { openRepository } from './repository.js';
 import { requireMayWrite } from './standing.js';
+import { noteAdded } from './store-totals.js';
 import type { TagOptions, TagResult } from './types.js';
 
 /** Adds and removes tags of a snapshot, by a record: the snapshot itself never changes. */
@@ -27,6 +28,7 @@ export async function tag(context: Context, options: TagOptions): Promise<TagRes
       remove,
     });
     await store.put(objectPath('records', record.name), record.bytes);
+    noteAdded(catalog, { objects: 1, bytes: record.bytes.length });
     catalog.snapshots.setTags(snapshot.name, wanted);
     return { snapshot: snapshot.name, tags: wanted };
   } finally {

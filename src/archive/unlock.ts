@@ -12,14 +12,21 @@ import { type Folder, isMissing, type ObjectStore, objectPath } from '../store/i
 import type { Context, Secret } from './context.js';
 import { openOwnStore } from './open-store.js';
 import { keepCopies, type Locks, readCopies } from './store-copies.js';
+import { type ObjectTotals, totalsOf } from './store-totals.js';
 import type { SecretKind } from './types.js';
 
-/** A store whose key was found. */
-export interface Unlocked {
+/** A key that was found. */
+interface Opened {
   storeConfig: StoreConfig;
   keyring: Keyring;
   /** Name of the slot that was opened. */
   slot: string;
+}
+
+/** A store whose key was found. */
+export interface Unlocked extends Opened {
+  /** The slots that the store has. */
+  slots: ObjectTotals;
   /** What is wrong with the store's config.json, so that the copy beside the catalog had to do. */
   configDamage?: string;
   /** The slot that was opened is not in the store, which has none of the full role left: a copy had to do. */
@@ -41,7 +48,7 @@ export async function unlockStore(
   const config = await readConfig(store);
   try {
     if (config === undefined) throw noConfig(store.url, tableDir);
-    return await unlockWith(context, { config, slots });
+    return { ...(await unlockWith(context, { config, slots })), slots: totalsOfSlots(slots), slotIsLost: false };
   } catch (error) {
     const isDamage = error instanceof FormatError || config === undefined;
     const copies = options.useCopies === true && (isDamage || isWrongKey(error)) ? readCopies(tableDir) : undefined;
@@ -54,6 +61,7 @@ export async function unlockStore(
     const damage = config === undefined ? `config.json is not in the store, ${store.url}` : (error as Error).message;
     return {
       ...unlocked,
+      slots: totalsOfSlots(slots),
       slotIsLost: !slots.some(({ name }) => name === unlocked.slot),
       ...(!hasOwnConfig && { configDamage: damage }),
     };
@@ -61,7 +69,7 @@ export async function unlockStore(
 }
 
 /** Opens the copies of config.json and slot that lie beside the catalog: the key without the store. */
-export async function unlockCopies(context: Context): Promise<Unlocked> {
+export async function unlockCopies(context: Context): Promise<Opened> {
   const { config } = context;
   const copies = readCopies(config.tableDir);
   if (copies !== undefined) return unlockWith(context, copies);
@@ -85,17 +93,17 @@ export function slotSecret(secret: Secret): SlotSecret {
   }
 }
 
-async function unlockWith(context: Context, { config, slots }: Locks): Promise<Unlocked> {
+async function unlockWith(context: Context, { config, slots }: Locks): Promise<Opened> {
   const text = Buffer.from(config).toString();
   const storeConfig = parseConfig(text);
   const { keyring, slot } = await unlock(context, storeConfig, slots);
   verifyConfig(keyring, text);
   keepCopies(context.config.tableDir, config, slot);
-  return { storeConfig, keyring, slot: slot.name, slotIsLost: false };
+  return { storeConfig, keyring, slot: slot.name };
 }
 
 /** Opens the store by copies; undefined when nothing in it shows that they belong to it. */
-async function unlockByCopies(context: Context, store: ObjectStore, copies: Locks): Promise<Unlocked | undefined> {
+async function unlockByCopies(context: Context, store: ObjectStore, copies: Locks): Promise<Opened | undefined> {
   const unlocked = await unlockWith(context, copies);
   for (const [folder, open] of PROOFS)
     for (const { name } of await store.list(folder)) {
@@ -131,6 +139,10 @@ function noConfig(url: string, tableDir: string): UserError {
   );
 }
 
+function totalsOfSlots(slots: readonly StoredSlot[]): ObjectTotals {
+  return totalsOf(slots.map(({ name, bytes }) => ({ name, size: bytes.length })));
+}
+
 async function readSlots(store: ObjectStore): Promise<StoredSlot[]> {
   const slots: StoredSlot[] = [];
   for (const { name } of await store.list('keys'))
@@ -159,7 +171,7 @@ async function unlock(
     lastError ??
     new UserError(
       ExitCode.wrongKey,
-      `no key to open the store with, ${context.config.keyPath}; put the key file there, or give a passphrase or recovery key`,
+      `no key to open the store with, ${context.config.keyPath} is not there; ${waysToUnlock(kinds)}`,
     )
   );
 }
@@ -169,6 +181,16 @@ function noSlot({ store, tableDir }: Config): UserError {
     ExitCode.wrongKey,
     `no key slot is left in the store, ${store.url}, and no key opens it; run 'backup-ninja check --repair' to put back the copy in ${tableDir}, or bring its folder 'keys' back from another copy of the store`,
   );
+}
+
+/** What a user can do to give a secret of one of these kinds. */
+function waysToUnlock(kinds: ReadonlySet<SecretKind>): string {
+  const ways = [
+    kinds.has('key-file') && 'put the key file there',
+    kinds.has('passphrase') && 'set BACKUP_NINJA_PASSPHRASE',
+    kinds.has('recovery') && 'set BACKUP_NINJA_RECOVERY_KEY',
+  ];
+  return `${ways.filter((way) => way !== false).join(', or ') || 'no slot of it can be read'}`;
 }
 
 function isWrongKey(error: unknown): boolean {

@@ -84,13 +84,19 @@ export class Catalog {
   /**
    * A copy at `path`, where no file may be, for trying things out: it is open for writing, without a lock, and neither
    * log nor sync make its changes last. Changes of either are not seen by the other.
+   * @param onClose called once, after the copy is closed
    */
-  copyTo(path: string): Catalog {
-    this.db.raw.prepare('VACUUM INTO ?').run(path);
+  copyTo(path: string, onClose = () => {}): Catalog {
+    const { raw } = this.db;
+    // To SQLite, a copy is written by whoever reads the original.
+    const readsOnly = raw.pragma('query_only', { simple: true });
+    raw.pragma('query_only = OFF');
+    raw.prepare('VACUUM INTO ?').run(path);
+    raw.pragma(`query_only = ${readsOnly}`);
     const db = openConnection(path, 'write');
     db.raw.pragma('journal_mode = MEMORY');
     db.raw.pragma('synchronous = OFF');
-    return new Catalog(db, path, () => {});
+    return new Catalog(db, path, onClose);
   }
 
   /** Closes the database, and for a writer frees the lock. */

@@ -59,8 +59,8 @@ export function resetSource(catalog: Catalog, source: SourceId): void {
 }
 
 /** A copy for trying things out; see Catalog.copyTo. */
-export function copyCatalog(catalog: Catalog, path: string): Catalog {
-  return catalog.copyTo(path);
+export function copyCatalog(catalog: Catalog, path: string, onClose?: () => void): Catalog {
+  return catalog.copyTo(path, onClose);
 }
 
 /** The content as lines of JSON, equal for equal catalogs. */

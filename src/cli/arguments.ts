@@ -3,6 +3,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { homedir } from 'node:os';
 import nodePath from 'node:path';
 import { type ByteString, fromBytes } from '../bytes.js';
+import { ExitCode, UserError } from '../errors.js';
 
 /*
  * Arguments are bytes, but Node decodes them as UTF-8 and loses the rest. Here such a byte is carried through strings as
@@ -57,6 +58,9 @@ export function looksLikePath(argument: string): boolean {
   return /^(?:[/~.\\]|[A-Za-z]:)/.test(argument);
 }
 
+/** A glob that does not count from the current folder although it does not begin with `/`. */
+const ANYWHERE = /^(?:\*\*|[@!+?*]?[({]\/)/;
+
 /** What paths of arguments are resolved against. */
 export interface Place {
   cwd: string;
@@ -73,8 +77,10 @@ export function processPlace(): Place {
  * A path argument as an absolute path of the archive: normalised, `/` between components, no `/` at its end. `~` is the
  * home folder; a path with a drive letter is a Windows path on every system, so that archives of Windows can be read
  * elsewhere. Wildcards pass unchanged.
+ * @throws UserError (usage) for an empty one: it would be the current folder, which nobody means who gives an unset variable
  */
 export function archivePath(argument: string, place: Place = processPlace()): ByteString {
+  requireNamed(argument);
   const text = /^~(?=$|[/\\])/.test(argument) ? place.home + argument.slice(1) : argument;
   if (place.windows || /^[A-Za-z]:(?=$|[/\\])/.test(text)) {
     const base = place.windows ? place.cwd : 'C:\\';
@@ -83,6 +89,30 @@ export function archivePath(argument: string, place: Place = processPlace()): By
     return toByteString(path[1] === ':' ? path[0].toUpperCase() + path.slice(1) : path);
   }
   return toByteString(nodePath.posix.resolve(place.cwd, text));
+}
+
+/**
+ * A glob of whole paths, absolute as `archivePath` makes paths; what it counts from is no pattern. Globs of names, without
+ * `/`, those that begin with `**`, and those of alternatives that are absolute themselves stay as they are.
+ */
+export function archiveGlob(pattern: string, place: Place = processPlace()): ByteString {
+  requireNamed(pattern);
+  if (!pattern.includes('/') || ANYWHERE.test(pattern)) return toByteString(pattern);
+  return archivePath(pattern, { ...place, cwd: literalGlob(place.cwd), home: literalGlob(place.home) });
+}
+
+/** Refuses an empty argument. @param what the argument, for people */
+export function requireNamed(argument: string, what = 'a path'): void {
+  if (argument === '')
+    throw new UserError(
+      ExitCode.usage,
+      `${what} was given that is empty, perhaps by a variable that is not set; name it (the current folder is .)`,
+    );
+}
+
+/** A path as a glob that only it matches. A backslash is a separator on Windows, and cannot be put before a character. */
+function literalGlob(path: string): string {
+  return path.includes('\\') ? path : path.replace(/[*?[\]{}()!+@|]/g, '\\$&');
 }
 
 function currentFolder(): string {

@@ -1,4 +1,4 @@
-import { ExitCode, FormatError, UserError } from '../errors.js';
+import { ExitCode, FormatError, reasonOf, UserError } from '../errors.js';
 
 /** What is told of an error: an exit code, and one line for people. */
 export interface Failure {
@@ -18,10 +18,12 @@ export function describeFailure(error: unknown, aborted: boolean): Failure {
       message: `the store is damaged: ${oneLine(error.message)}; run 'backup-ninja check' to see what that hurts`,
     };
   if (aborted) return { code: ExitCode.interrupted, message: 'interrupted; what was finished before stays' };
-  const { message, code, syscall } =
+  const { message, code, syscall, path } =
     error instanceof Error ? (error as NodeJS.ErrnoException) : { message: String(error) };
-  if (code !== undefined && syscall !== undefined)
-    return { code: ExitCode.failed, message: `${oneLine(message)}; see to the cause and run it again` };
+  if (code !== undefined && syscall !== undefined) {
+    const what = path === undefined ? message : `cannot ${syscall} ${path}: ${reasonOf(message)}`;
+    return { code: ExitCode.failed, message: `${oneLine(what)}; see to the cause and run it again` };
+  }
   return { code: ExitCode.failed, message: `internal error: ${oneLine(message || 'unknown')}; please report it` };
 }
 

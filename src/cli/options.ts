@@ -67,6 +67,15 @@ export function wholeNumber(text: string, name: string, least = 0): number {
   return value;
 }
 
+/** Refuses a tag that `--keep-tag`, which takes several with commas between them, could not name. @throws UserError (usage) */
+export function requireTag(tag: string, option: string): void {
+  if (tag.trim() === tag && tag !== '' && !tag.includes(',')) return;
+  throw new UserError(
+    ExitCode.usage,
+    `${option}: \`${tag}\` is no tag; give one that is not empty, without commas and without white space around it`,
+  );
+}
+
 /** Absolute archive paths of arguments. */
 export function archivePaths(args: readonly string[] = []): ByteString[] {
   return args.map((arg) => archivePath(arg));

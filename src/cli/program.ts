@@ -68,6 +68,7 @@ function createProgram(io: Io, run: Run, entered: (path: string) => void): Comma
       outputError: () => {},
     })
     .exitOverride()
+    .addHelpText('beforeAll', ({ command }) => requireKnown(command))
     .helpCommand('help [command]', 'show the help of a command')
     .hook('preSubcommand', async (_, sub) => {
       entered(sub.name());
@@ -87,6 +88,14 @@ function createProgram(io: Io, run: Run, entered: (path: string) => void): Comma
 /** `help key add` as `key add --help`: the latter goes through the command, which is empty until it is entered. */
 function withHelpLast(args: string[]): string[] {
   return args[0] === 'help' ? [...args.slice(1), '--help'] : args;
+}
+
+/** The help of a command with subcommands is no answer to who asks for that of one which it does not have. */
+function requireKnown(command: Command): string {
+  const [name] = command.args;
+  if (command.commands.length > 0 && name !== undefined && !name.startsWith('-'))
+    throw new CommanderError(ExitCode.usage, 'commander.unknownCommand', `unknown command '${name}'`);
+  return '';
 }
 
 function wrongUsage(error: CommanderError, command: string): Failure {

@@ -61,7 +61,7 @@ export function secretsFrom(io: Io, keyPath: string, { ask, note }: Asking): Sec
     }
     const present = changing ? undefined : await passphraseOf(io, 'BACKUP_NINJA_PASSPHRASE');
     if (present !== undefined) return present;
-    const variable = changing ? 'BACKUP_NINJA_NEW_PASSPHRASE' : 'BACKUP_NINJA_PASSPHRASE';
+    const variable = 'BACKUP_NINJA_NEW_PASSPHRASE';
     throw new UserError(
       ExitCode.usage,
       `no new passphrase: there is no terminal to ask on; set ${variable}, ${variable}_FILE or ${variable}_COMMAND`,

@@ -6,11 +6,12 @@ import { type Surroundings, surroundings } from '../config/paths.js';
 import type { Config } from '../config/types.js';
 import { ExitCode, UserError } from '../errors.js';
 import { terminalBar } from '../report/bar.js';
+import type { PathItem } from '../report/json-path.js';
 import { paintFor } from '../report/paint.js';
 import { jsonReporter, plainReporter, terminalReporter } from '../report/reporters.js';
 import type { Reporter } from '../report/types.js';
 import { canAsk, type Io } from './io.js';
-import { Output } from './output.js';
+import { escapeControls, Output } from './output.js';
 import { printPreview } from './print-forget.js';
 import { askLine, askSecret } from './prompt.js';
 import { secretsFrom } from './secrets.js';
@@ -33,6 +34,9 @@ export interface Consent {
   yes?: boolean;
   dryRun?: boolean;
 }
+
+/** What went wrong, in lines for people. @param path how a path is shown */
+export type ProblemLines<T> = (result: T, path: (item: PathItem) => string) => Iterable<string>;
 
 /** One run of the program: what a command's action works with. */
 export class Session {
@@ -130,8 +134,19 @@ export class Session {
     await this.out.flush();
   }
 
-  /** As `print`, for what a command did (rather than was asked for): with `--quiet` people get nothing of it. */
-  async printSummary<T>(result: T, human: (result: T, out: Output) => void): Promise<void> {
+  /**
+   * As `print`, for what a command did (rather than was asked for): with `--quiet` people get nothing of it but its
+   * problems, as warnings.
+   * @param problems lines of `human` that tell why somebody should look at it
+   */
+  async printSummary<T>(
+    result: T,
+    human: (result: T, out: Output) => void,
+    problems: ProblemLines<T> = () => [],
+  ): Promise<void> {
+    if (this.quiet && !this.json)
+      for (const line of problems(result, (item) => escapeControls(typeof item === 'string' ? item : item.path)))
+        this.report.warn(line);
     await this.print(result, this.quiet ? () => {} : human);
   }
 

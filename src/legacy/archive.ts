@@ -57,12 +57,26 @@ export function parseTable(text: string, file: string): Table {
   }
   const parsed = table.safeParse(value);
   if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0];
-  const at = path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('');
+  const [issue] = parsed.error.issues;
+  const at = issue.path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('');
   throw new UserError(
     ExitCode.failed,
-    `${file} is not an archive of the Python backup-ninja: ${at.replace(/^\./, '') || 'the document'}: ${message}`,
+    `${file} is not an archive of the Python backup-ninja: ${at.replace(/^\./, '') || 'the document'} ${whatIsWrong(value, issue)}; name the folder of the right archive.json, or take an undamaged copy of it`,
   );
+}
+
+const TYPES: Record<string, string> = { array: 'a list', object: 'an object', string: 'a text', number: 'a number' };
+
+function whatIsWrong(value: unknown, issue: z.core.$ZodIssue): string {
+  if (lacks(value, issue.path)) return 'is missing';
+  return issue.code === 'invalid_type' ? `should be ${TYPES[issue.expected] ?? issue.expected}` : `is ${issue.message}`;
+}
+
+/** Whether there is nothing at a place within a document. */
+function lacks(value: unknown, path: readonly PropertyKey[]): boolean {
+  let at: unknown = value;
+  for (const step of path) at = (at as Record<PropertyKey, unknown> | null | undefined)?.[step];
+  return at === undefined;
 }
 
 function readText(file: string): string {
@@ -75,6 +89,6 @@ function readText(file: string): string {
           ExitCode.usage,
           `no archive at ${file}; name its backup_config.json, or the folder of its archive.json`,
         )
-      : new UserError(ExitCode.failed, `cannot read ${file} (${code})`, { cause: error });
+      : new UserError(ExitCode.failed, `cannot read ${file} (${code}); correct its owner or mode`, { cause: error });
   }
 }

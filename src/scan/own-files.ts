@@ -1,7 +1,17 @@
 import type { ByteString } from '../bytes.js';
 import { CWD, StatBuffer, statFollowAt } from '../platform/index.js';
 import { deviceOf, inodeOf } from './items.js';
-import { keyOf, nameOf, parentKey } from './keys.js';
+import { keyOf, nameOf, parentKey, pathOf } from './keys.js';
+import { resolvePath } from './resolve.js';
+
+function tryStat(path: ByteString, stat: StatBuffer): boolean {
+  try {
+    statFollowAt(CWD, path, stat);
+    return true;
+  } catch {
+    return false; // not there yet, or out of reach
+  }
+}
 
 /**
  * What is never saved: the store, the catalog's folder, lock and temporary files of ours. Known by their paths, since
@@ -26,11 +36,7 @@ export class OwnFiles {
       const names = this.#names.get(parent);
       if (names === undefined) this.#names.set(parent, new Set([nameOf(key)]));
       else names.add(nameOf(key));
-      try {
-        statFollowAt(CWD, path, stat);
-      } catch {
-        continue; // not there yet, or out of reach: then known by its path alone
-      }
+      if (!tryStat(path, stat)) continue; // then known by its path alone
       if (!stat.isDirectory) this.hasFiles = true;
       const devices = this.#inodes.get(inodeOf(stat));
       if (devices === undefined) this.#inodes.set(inodeOf(stat), new Set([deviceOf(stat)]));
@@ -46,6 +52,14 @@ export class OwnFiles {
   /** Whether a key is one of ours. */
   hasKey(key: ByteString): boolean {
     return this.#names.get(parentKey(key))?.has(nameOf(key)) === true;
+  }
+
+  /** The one of ours at which, or in which, a path lies once its symlinks are followed; undefined if there is none. */
+  holderOf(path: ByteString): ByteString | undefined {
+    const stat = new StatBuffer();
+    for (let key = resolvePath(path).key; key !== ''; key = parentKey(key))
+      if (this.hasKey(key) || (tryStat(pathOf(key), stat) && this.has(stat))) return pathOf(key);
+    return undefined;
   }
 
   /** Whether this is one of ours under whatever path. */

@@ -1,3 +1,4 @@
+import { reasonOf } from '../errors.js';
 import type { ScanRoot } from './plan.js';
 
 /** What becomes of the versions of a root that cannot be looked at. */
@@ -20,15 +21,8 @@ export function emptyRoot(root: ScanRoot): string {
 
 /** Said of something that may be a root and is there, but cannot be looked at, or read. */
 export function unreachable(what: string, error: unknown, root: ScanRoot | undefined): string {
-  const reason = `${what}: ${reasonOf(error)}`;
+  const reason = `${what}: ${reasonOf(error as Error)}`;
   return root?.isUnknown ? `${reason}; ${fateOf(root)}` : reason;
-}
-
-/** `permission denied (EACCES)` of `EACCES: permission denied, open '/x'`: the path is said elsewhere. */
-export function reasonOf(error: unknown): string {
-  const { message } = error as Error;
-  const match = /^(E\w+): ([^,]+)/.exec(message);
-  return match === null ? message : `${match[2]} (${match[1]})`;
 }
 
 /** Whether an error tells that nothing of that name is there. */

@@ -1,4 +1,5 @@
 import type { ByteString } from '../bytes.js';
+import { reasonOf } from '../errors.js';
 import {
   closeFd,
   type DirEntry,
@@ -25,7 +26,7 @@ import { deviceOf, inodeOf, ScanEntry, type ScanItem } from './items.js';
 import { afterSubtree, childKey, pathOf } from './keys.js';
 import { Mounts } from './mounts.js';
 import type { ScanPlan, ScanRoot } from './plan.js';
-import { emptyRoot, reasonOf, unreachable } from './reasons.js';
+import { emptyRoot, unreachable } from './reasons.js';
 import type { Rule } from './rules.js';
 import { FrameStack } from './stack.js';
 import { Ways } from './ways.js';
@@ -240,7 +241,7 @@ class Walker {
         const set = readIgnoreFile(fd, pathOf(key));
         if (set !== undefined) excludes = withIgnoreFile(excludes, set);
       } catch (error) {
-        const reason = `cannot be read, so nothing is left out by it: ${reasonOf(error)}`;
+        const reason = `cannot be read, so nothing is left out by it: ${reasonOf(error as Error)}`;
         if (!this.#queue.includes(entry)) this.#queue.push(entry);
         this.#queue.push({ kind: 'failed', key: childKey(key, IGNORE_FILE), reason });
       }

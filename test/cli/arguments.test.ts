@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fromBytes } from '../../src/bytes.js';
 import {
+  archiveGlob,
   archivePath,
   decodeArgument,
   encodeArgument,
@@ -39,7 +40,6 @@ describe('paths', () => {
   test.each<[string, string, Place]>([
     ['/', '/', linux],
     ['/a//b/../c/', '/a/c', linux],
-    ['', '/w', linux],
     ['~', '/home/x', linux],
     ['~/a', '/home/x/a', linux],
     ['~a', '/w/~a', linux],
@@ -56,6 +56,27 @@ describe('paths', () => {
     ['c:\\a\\b', 'C:/a/b', windows],
     ['\\\\srv\\share\\a', '//srv/share/a', windows],
   ])('%j is %j', (text, path, place) => expect(archivePath(text, place)).toBe(path));
+
+  test('an empty one is none', () => {
+    expect(() => archivePath('', linux)).toThrow(/empty/);
+    expect(() => archiveGlob('', linux)).toThrow(/empty/);
+  });
+
+  test.each<[string, string, Place]>([
+    ['*.odt', '*.odt', linux],
+    ['**/a/*', '**/a/*', linux],
+    ['/a/*/b', '/a/*/b', linux],
+    ['{/a,/b}/c', '{/a,/b}/c', linux],
+    ['@(/a|/b)/c', '@(/a|/b)/c', linux],
+    ['{a,b}/c', '/w/{a,b}/c', linux],
+    ['a/*.x', '/w/a/*.x', linux],
+    ['./*', '/w/*', linux],
+    ['../[ab]/c', '/[ab]/c', linux],
+    ['~/*.x', '/home/x/*.x', linux],
+    ['a/*', '/w \\[1\\]/\\*/a/*', { ...linux, cwd: '/w [1]/*' }],
+    ['a/*', 'D:/w/a/*', windows],
+  ])('the glob %j is %j', (text, path, place) => expect(archiveGlob(text, place)).toBe(path));
+
   test.each([
     ['/x', true],
     ['~', true],

@@ -82,6 +82,27 @@ describe('exit codes', () => {
     expect(JSON.parse(json.stderr)).toEqual({ type: 'warning', message: 'root /x is empty' });
   });
 
+  test('--quiet hides no problem: what makes the exit code 3 is told on stderr', async () => {
+    for (const [args, verbs, line] of [
+      [['restore'], { restore: { ...restored, errors: [problem] } }, 'not restored: /x: permission denied'],
+      [['import', '/x'], { importLegacy: { ...imported, damaged: [problem] } }, 'damaged: /x: permission denied'],
+      [['backup'], { backup: flawed({ silent_changes: ['/x\n'] }) }, 'changed silently: /x\\n'],
+      [['purge', '/x', '--yes'], { purge: { ...forgotten, on_disk: ['/x'] } }, 'still on disk and not excluded'],
+      [
+        ['sync'],
+        { sync: [{ target: 'a', copied: 0, bytes: 0, outstanding: 1, errors: [{ object: 'o', message: 'm' }] }] },
+        'a: o: m',
+      ],
+    ] as const) {
+      const outcome = await run([...args, '-q', '-c', configFile()], { verbs });
+      expect(outcome).toMatchObject({ code: 3, stdout: '' });
+      expect(outcome.stderr).toMatch(/^warning: .*\n$/);
+      expect(outcome.stderr).toContain(line);
+      // Otherwise the summary has them.
+      expect((await run([...args, '-c', configFile()], { verbs })).stderr).toBe('');
+    }
+  });
+
   test('a fault of the program is one line; its stack comes with -v -v', async () => {
     const verbs = { info: () => Promise.reject(new TypeError('x is not\na function')) };
     const brief = await run(['info', '-c', configFile()], { verbs });
@@ -98,7 +119,7 @@ describe('exit codes', () => {
     const verbs = { info: async () => readFileSync('/nowhere/x') };
     const { code, stderr } = await run(['info', '-c', configFile()], { verbs: verbs as never });
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^error: ENOENT: no such file or directory, open '\/nowhere\/x'; .*\n$/);
+    expect(stderr).toMatch(/^error: cannot open \/nowhere\/x: no such file or directory \(ENOENT\); .*\n$/);
   });
 
   test('a signal stops the verb: 130', async () => {
@@ -261,7 +282,10 @@ describe('secrets', () => {
       stderr: expect.stringContaining('BACKUP_NINJA_NEW_PASSPHRASE'),
     });
     expect((await fresh(false, { env: common, typed: ['one\r', 'two\r', 'six\r', 'six\r'] })).given).toBe('six');
-    expect((await fresh(false, {})).outcome.code).toBe(2);
+    expect((await fresh(false, {})).outcome).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('BACKUP_NINJA_NEW_PASSPHRASE_FILE'),
+    });
   });
 
   test('the recovery key for joining: variable, terminal, or exit 2', async () => {

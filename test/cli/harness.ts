@@ -6,7 +6,7 @@ import { afterEach } from 'vitest';
 import type { Context } from '../../src/archive/context.js';
 import type { Io } from '../../src/cli/io.js';
 import { runCli } from '../../src/cli/program.js';
-import type { LoadVerb, VerbName, Verbs } from '../../src/cli/verbs.js';
+import { type LoadVerb, loadVerb as loadRealVerb, type VerbName, type Verbs } from '../../src/cli/verbs.js';
 import { ExitCode, UserError } from '../../src/errors.js';
 
 const folders: string[] = [];
@@ -46,6 +46,8 @@ export interface Outcome {
 export interface Circumstances {
   /** What verbs do; a value is what the verb returns. */
   verbs?: { [N in VerbName]?: Verbs[N] | object };
+  /** Runs the program's own verbs. */
+  real?: boolean;
   env?: Record<string, string>;
   /** What is typed; makes stdin and stderr terminals. */
   typed?: string[];
@@ -57,10 +59,11 @@ export interface Circumstances {
   closeStdoutAfter?: number;
 }
 
-/** Runs the command line over a fake archive layer. */
+/** Runs the command line in this process, over a fake archive layer unless the real one is asked for. */
 export async function run(args: string[], circumstances: Circumstances = {}): Promise<Outcome> {
   const {
     verbs = {},
+    real = false,
     env = {},
     typed,
     piped,
@@ -81,6 +84,7 @@ export async function run(args: string[], circumstances: Circumstances = {}): Pr
   const stdin = new PassThrough();
   const stdout = catcher(closeStdoutAfter);
   const stderr = catcher();
+  const load = real ? loadRealVerb : loadVerb;
   if (typed) answer(stdin, stderr.stream, typed);
   else stdin.end(piped ?? '');
   const terminal = typed ? { isTTY: true } : {};
@@ -90,7 +94,7 @@ export async function run(args: string[], circumstances: Circumstances = {}): Pr
     stderr: Object.assign(stderr.stream, terminal),
     env: { NO_COLOR: '1', TERM: 'dumb', ...env },
   };
-  const code = await runCli(args, { io, loadVerb, stop });
+  const code = await runCli(args, { io, loadVerb: load, stop });
   return { code, stdout: stdout.text(), stderr: stderr.text(), raw: stdout.bytes(), calls };
 }
 

@@ -454,6 +454,33 @@ describe('wrong usage: exit 2, one line that says what to do, and nothing is don
     [['key', 'add', '--passphrase', '--role', 'king'], 'Allowed choices are full, backup, restore'],
     [['status', '--max-age', '26'], '--max-age'],
     [['info', '--wait-lock', 'x'], '--wait-lock'],
+    ...[
+      ['backup', ''],
+      ['backup', '--accept-empty', ''],
+      ['backup', '--stdin', '--name', ''],
+      ['restore', '', '--target', '/t'],
+      ['restore', '--target', ''],
+      ['ls', 'latest', ''],
+      ['find', ''],
+      ['find', 'x', '--like', ''],
+      ['history', ''],
+      ['diff', 'a', 'b', ''],
+      ['cat', ''],
+      ['dump', ''],
+      ['explain', ''],
+      ['purge', '', '--yes'],
+      ['key', 'add', '--key-file', ''],
+      ['import', ''],
+      ['import', '/x', '--files', ''],
+      ['init', '--store', ''],
+      ['init', '--root', ''],
+      ['init', '--key-file', ''],
+    ].map((args): [string[], string] => [args, 'a path was given that is empty']),
+    [['tag', 'latest', '--add', ''], 'is no tag'],
+    [['tag', 'latest', '--add', 'a b,c'], '`a b,c` is no tag'],
+    [['backup', '--tag', 'x,y'], '--tag: `x,y` is no tag'],
+    [['bogus', '--help'], "unknown command 'bogus'"],
+    [['key', 'bogus', '--help'], "unknown command 'bogus'"],
   ])('%j', async (args, message) => {
     const config = configFile();
     const { code, stderr, stdout, calls } = await run([...args, '-c', config, '--json'], { verbs });
@@ -497,6 +524,17 @@ describe('help', () => {
       expect((await run(['help', ...path])).stdout).toBe(stdout);
     },
   );
+
+  test('of a command that is not there is exit 2', async () => {
+    for (const args of [
+      ['help', 'bogus'],
+      ['help', 'key', 'bogus'],
+    ]) {
+      const { code, stdout, stderr } = await run(args);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(stderr).toMatch(/^error: unknown command 'bogus'; see .*\n$/);
+    }
+  });
 
   test('is there for the other spelling, and lists every command', async () => {
     expect((await run(['cleanup-soft', '--help'])).stdout).toContain('Usage: backup-ninja cleanup_soft|cleanup-soft');

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Archive } from './archive.js';
-import { needPrograms, runProgram, TOP, temporaryFolder } from './cli.js';
+import { needPrograms, runProgram, sh, TOP, temporaryFolder } from './cli.js';
 import { expectSameTree } from './compare.js';
+import { giveAway, UNDER_PLAIN_USER } from './plain-user.js';
 import { noise, ordinaryTree } from './trees.js';
 
 const commands = [
@@ -79,6 +80,34 @@ describe('12: wrong key', () => {
     expect(outcome.code).toBe(12);
     expect([mine.config, mine.key, mine.tables].filter((path) => existsSync(path))).toEqual([]);
     expect(theirs.objects()).toEqual(before);
+  });
+});
+
+describe('a catalog that may only be read', () => {
+  test('answers, and serves restores and checks; what has to write it ends with 1', async (context) => {
+    needPrograms(context, ...UNDER_PLAIN_USER.slice(0, 1));
+    const archive = new Archive({ under: UNDER_PLAIN_USER });
+    writeFileSync(join(archive.tree, 'f'), 'content');
+    giveAway(archive.folder);
+    await archive.json('init');
+    await archive.backup();
+    sh('chmod', '-R', 'a-w', archive.tables);
+    const before = readdirSync(archive.tables);
+    for (const args of [
+      ['snapshots'],
+      ['ls'],
+      ['info'],
+      ['history', join(archive.tree, 'f')],
+      ['check', '--read-data'],
+    ]) {
+      const { code, stderr } = await archive.run(args);
+      expect(code, `${args[0]}: ${stderr}`).toBe(0);
+    }
+    expectSameTree(await archive.restore(join(archive.folder, 'restored')), archive.tree);
+    const { code, stderr } = await archive.run(['backup']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: the catalog cannot be written, .* \(EACCES\); .*\n$/);
+    expect(readdirSync(archive.tables)).toEqual(before);
   });
 });
 

@@ -209,6 +209,18 @@ describe('what the generator makes', () => {
   });
 });
 
+test.each([
+  ['{}', 'active is missing'],
+  ['{"active": {}}', 'active should be a list'],
+  ['{"active": [{"checksum": 5}]}', 'active[0].checksum should be a text'],
+  ['{"active": [{"checksum": "x"}]}', 'active[0].checksum is not a SHA-256 in hex'],
+  ['[]', 'the document should be an object'],
+])('a table %s: says what is wrong in it, and what to do', (text, what) => {
+  expect(() => parseTable(text, 'archive.json')).toThrow(
+    `archive.json is not an archive of the Python backup-ninja: ${what}; name the folder of the right archive.json, or take an undamaged copy of it`,
+  );
+});
+
 describe('tables that are odd', () => {
   const name = (letter: string) => letter.repeat(64);
   const entry = (checksum: string, log: [string, string, string][], paths: string[] = []): EntryJson => ({

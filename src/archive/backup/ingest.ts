@@ -28,6 +28,7 @@ import { type FinishedPack, type FramePayload, newRunId, type PackOrigin, PackWr
 import { IngestPool } from '../ingest/pool.js';
 import { StreamIngester } from '../ingest/stream-ingester.js';
 import type { Repository } from '../repository.js';
+import { noteAdded } from '../store-totals.js';
 import { workerCount } from '../thread-options.js';
 
 /** zstd level of metadata, at least. */
@@ -63,6 +64,7 @@ export class Ingest {
   private readonly metaFrames: FrameBuilder;
   private readonly hashers = new Map<BlobKind, ReturnType<typeof blobHasher>>();
   private readonly claim: Claim = { number: 0, isNew: false };
+  private streaming: StreamIngester | undefined;
   private metaPack: PackWriter | undefined;
   private readonly metaFinishing: Promise<FinishedPack>[] = [];
   private unindexed: IndexedPack[];
@@ -102,6 +104,16 @@ export class Ingest {
   /** How many workers read. */
   get workers(): number {
     return this.pool.workers;
+  }
+
+  /** Bytes per second that may be read; undefined: as many as there are. */
+  get limitRead(): number | undefined {
+    return this.repository.config.limitRead;
+  }
+
+  /** Bytes read so far, of files and of the stream. */
+  get bytesRead(): number {
+    return this.pool.bytesRead + (this.streaming?.bytesRead ?? 0);
   }
 
   /** Gets ready for much to be read. */
@@ -144,6 +156,7 @@ export class Ingest {
   /** Stores what a stream gives, and returns the content that names it. */
   async stream(stream: Readable): Promise<{ content: Content; size: number; bytesNew: number }> {
     const ingester = new StreamIngester(this.ownParts());
+    this.streaming = ingester;
     const { ids, sizes, bytesNew, packs } = await ingester.run(stream);
     await this.settle(packs);
     const list = buildChunkList(ids, sizes, (bytes) => this.put('chunk-list', bytes));
@@ -282,6 +295,7 @@ export class Ingest {
     const index = sealIndex(this.keyring, { packs, supersedes: [] }, zstdCodec);
     await this.store.put(objectPath('index', index.name), index.bytes);
     this.storedBytes += index.bytes.length;
+    noteAdded(this.catalog, { objects: 1, bytes: index.bytes.length });
     this.unindexed = this.unindexed.filter((pack) => !packs.includes(pack));
     this.catalog.transaction(() => {
       noteIndex(this.catalog, index.name, packs);

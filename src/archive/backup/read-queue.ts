@@ -27,7 +27,13 @@ export interface QueuedFile extends FileToRead {
 export class ReadQueue {
   bytesRead = 0;
   bytesNew = 0;
+  /** Bytes of all files that it was given, as the scan has seen them. */
+  bytesAdded = 0;
+  /** Files that have not come back yet. */
+  outstanding = 0;
   private readonly ingest: Ingest;
+  /** With a limit, no batch takes more than a second: a batch is read without pauses, and what comes back is progress. */
+  private readonly mostBytes: number;
   private batch: QueuedFile[] = [];
   private batchBytes = 0;
   private readonly underWay = new Set<Promise<void>>();
@@ -35,6 +41,7 @@ export class ReadQueue {
 
   constructor(ingest: Ingest) {
     this.ingest = ingest;
+    this.mostBytes = Math.min(BATCH_BYTES, ingest.limitRead ?? BATCH_BYTES);
   }
 
   /** Whether the caller should wait (`room`) before it adds more. */
@@ -44,6 +51,8 @@ export class ReadQueue {
 
   /** Has a file read. @param size expected bytes */
   add(file: QueuedFile, size: number): void {
+    this.bytesAdded += size;
+    this.outstanding++;
     if (size >= BIG_FILE) {
       this.ingest.expectMuch();
       this.send();
@@ -52,6 +61,7 @@ export class ReadQueue {
         reading.then(({ read, bytesRead, bytesNew }) => {
           this.bytesRead += bytesRead;
           this.bytesNew += bytesNew;
+          this.outstanding--;
           file.done(read);
         }),
       );
@@ -60,7 +70,7 @@ export class ReadQueue {
     this.batch.push(file);
     this.batchBytes += size;
     const share = this.underWay.size === 0 ? SMALL_BATCH : 1;
-    if (this.batchBytes >= BATCH_BYTES * share || this.batch.length >= BATCH_FILES * share) this.send();
+    if (this.batchBytes >= this.mostBytes * share || this.batch.length >= BATCH_FILES * share) this.send();
   }
 
   /** Waits until some batch has come back, if there is anything to be read; throws when one failed. */
@@ -100,6 +110,7 @@ export class ReadQueue {
   private deliver(batch: readonly QueuedFile[], result: FilesResult): void {
     this.bytesRead += result.bytesRead;
     this.bytesNew += result.bytesNew;
+    this.outstanding -= batch.length;
     const errors = new Map(result.errors);
     const xattrs = new Map(result.xattrs);
     const { stats } = result;

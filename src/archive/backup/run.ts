@@ -1,6 +1,7 @@
 import type { ByteString } from '../../bytes.js';
 import type { ActiveSegment, Stage } from '../../catalog/index.js';
 import type { Keyring } from '../../crypto/keyring.js';
+import { reasonOf } from '../../errors.js';
 import { type Content, type Entry, EntryType, NO_CONTENT, sameContent } from '../../format/entry.js';
 import type { Segment, SegmentWalk } from '../../format/segment.js';
 import {
@@ -256,7 +257,8 @@ export class BackupRun {
     if (isFile) this.counts.bytesScanned += item.size;
     else if (item.type === EntryType.dir) this.counts.dirs++;
     if (known && (this.isUnchanged(item) || this.isSameAbove(item))) {
-      const mustRead = isFile && (rules.mode === 'full' || rules.unsettled.has(item.key));
+      // A dry run reads nothing, so it says of files what their metadata says.
+      const mustRead = isFile && !rules.dryRun && (rules.mode === 'full' || rules.unsettled.has(item.key));
       if (!mustRead) {
         this.carry();
         cursor.next();
@@ -656,7 +658,7 @@ function readFailure(read: FileRead): string {
     case ReadStatus.retyped:
       return 'was replaced by something that is no regular file before it could be read';
     default:
-      return read.error ?? 'could not be read';
+      return read.error === undefined ? 'could not be read' : `cannot be read: ${reasonOf(read.error)}`;
   }
 }
 

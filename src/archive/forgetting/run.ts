@@ -5,6 +5,7 @@ import { type Context, notConfirmed } from '../context.js';
 import { pathOf } from '../past.js';
 import { openRepository, type Repository } from '../repository.js';
 import { isShared, leftPending } from '../settle-shared.js';
+import { renewTotals } from '../store-totals.js';
 import type { ForgetResult, ForgettingOptions, LostVersion } from '../types.js';
 import { currentTime, dropLeftovers, recordReceipts } from './drop.js';
 import { prunePacks } from './prune-packs.js';
@@ -42,7 +43,9 @@ export async function runForgetting<P>(
   });
   try {
     repository.keyring.requireFull(`'${verb.command}'`);
-    return await forgetIn(repository, options, verb, 'ask');
+    const done = await forgetIn(repository, options, verb, 'ask');
+    if (!options.dryRun) await renewTotals(repository.catalog, repository.store);
+    return done;
   } finally {
     context.report.done();
     await repository.close();

@@ -42,6 +42,12 @@ export function workshopOf(repository: Repository): Workshop {
 
 const PREFIX = 'rehearsal-';
 
+/** Nobody should read that something is being deleted while it is only found out what would be. */
+function withoutProgress(context: Context): Context {
+  const nothing = () => {};
+  return { ...context, report: { ...context.report, start: nothing, progress: nothing } };
+}
+
 /** Runs `work` without lasting effect: on a copy of the catalog, over a store that only pretends to change. */
 export async function rehearse<T>(repository: Repository, work: (shop: Workshop) => Promise<T>): Promise<T> {
   const { tableDir } = repository.config;
@@ -53,7 +59,8 @@ export async function rehearse<T>(repository: Repository, work: (shop: Workshop)
   let catalog: Catalog | undefined;
   try {
     catalog = copyCatalog(repository.catalog, join(folder, 'catalog.db'));
-    return await work({ ...workshopOf(repository), store, catalog, isRehearsal: true });
+    const shop = workshopOf(repository);
+    return await work({ ...shop, context: withoutProgress(shop.context), store, catalog, isRehearsal: true });
   } finally {
     catalog?.close();
     await store.close();

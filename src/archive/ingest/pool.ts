@@ -61,6 +61,8 @@ interface Job {
 export class IngestPool {
   /** How many there may be. */
   readonly workers: number;
+  /** Bytes of files read so far. */
+  bytesRead = 0;
   private setup: IngestSetup | undefined;
   private readonly started: ThreadPool[] = [];
   /** Those of them that can begin with a task at once. */
@@ -207,7 +209,10 @@ export class IngestPool {
   }
 
   private count(result: IngestResult): void {
-    if ('bytesRead' in result) this.reading.count(result.bytesRead);
+    if ('bytesRead' in result) {
+      this.bytesRead += result.bytesRead;
+      this.reading.count(result.bytesRead);
+    }
     if ('packs' in result) for (const { size } of result.packs) this.writing.count(size);
   }
 }

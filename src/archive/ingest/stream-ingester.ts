@@ -20,6 +20,8 @@ export interface StreamContent {
 
 /** Cuts and stores a stream, in the thread that receives it. */
 export class StreamIngester {
+  /** Bytes received so far. */
+  bytesRead = 0;
   private readonly parts: IngestParts;
   private readonly chunker: Chunker;
   private readonly params: ChunkerParams;
@@ -51,6 +53,7 @@ export class StreamIngester {
     let end = 0;
     let scanned = 0;
     for await (const piece of stream as AsyncIterable<Uint8Array>) {
+      this.bytesRead += piece.length;
       let taken = 0;
       while (taken < piece.length) {
         const part = piece.subarray(taken, taken + buffer.length - end);

@@ -1,12 +1,13 @@
 import { type ByteString, toDisplay } from '../../bytes.js';
 import { ExitCode, UserError } from '../../errors.js';
 import { type OsKind, osKind, windowsSafeName } from '../../platform/index.js';
-import { keyOf } from '../past.js';
+import { keyOf, pathOf } from '../past.js';
 
 /** Where things land: below the target by their path, or where `--map` says. */
 export class Mapping {
   readonly target: ByteString;
   private readonly mapped: Map<ByteString, ByteString>;
+  private readonly used = new Set<ByteString>();
   private readonly platform: OsKind;
 
   /**
@@ -24,7 +25,14 @@ export class Mapping {
 
   /** The path at which exactly this key is to land, if it was mapped. */
   exact(key: ByteString): ByteString | undefined {
-    return this.mapped.get(key);
+    const to = this.mapped.get(key);
+    if (to !== undefined) this.used.add(key);
+    return to;
+  }
+
+  /** The FROMs at which nothing was met. */
+  unused(): ByteString[] {
+    return [...this.mapped.keys()].filter((key) => !this.used.has(key)).map(pathOf);
   }
 
   /**

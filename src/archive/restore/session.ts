@@ -760,7 +760,7 @@ export class RestoreSession {
         if (made === 'same') this.skip(entry);
         else if (made === 'made') {
           this.restored++;
-          this.seenFiles++;
+          this.seen(entry);
         }
         if (made !== 'impossible') return;
       }
@@ -807,14 +807,19 @@ export class RestoreSession {
 
   private skip(entry: Entry): void {
     this.skipped++;
-    this.seenFiles++;
+    this.seen(entry);
     this.seenBytes += entry.size;
   }
 
   private done(entry: Entry): void {
     this.restored++;
     this.bytes += entry.size;
-    this.seenFiles++;
+    this.seen(entry);
+  }
+
+  /** Totals count files only. */
+  private seen({ type }: Entry): void {
+    if (type === EntryType.file) this.seenFiles++;
   }
 
   private progress(): void {

@@ -8,12 +8,12 @@ import { ExitCode, UserError } from '../../errors.js';
 import { counted, humanBytes, humanDuration } from '../../report/human.js';
 import { parseRfc3339 } from '../../report/time.js';
 import { archivePath, decodeArgument } from '../arguments.js';
-import { archivePaths, collect, dryRunOption, examples, yesOption } from '../options.js';
+import { archivePaths, collect, dryRunOption, examples, requireTag, yesOption } from '../options.js';
 import type { Output } from '../output.js';
 import { shortId } from '../print.js';
 import { printForget } from '../print-forget.js';
 import type { Run } from '../registry.js';
-import type { Session } from '../session.js';
+import type { ProblemLines, Session } from '../session.js';
 
 interface Flags {
   soft?: boolean;
@@ -62,7 +62,7 @@ export function define(command: Command, run: Run): void {
         const { unreadable, changed_while_read } = result.files;
         const flawed = result.errors.length + result.silent_changes.length + unreadable + changed_while_read;
         session.mark(ExitCode.attention, flawed > 0);
-        await session.printSummary(result, (r, out) => print(r, out, options.dryRun));
+        await session.printSummary(result, (r, out) => print(r, out, options.dryRun), silentChanges);
       }),
     );
   examples(
@@ -93,7 +93,7 @@ async function optionsOf(roots: string[], flags: Flags, session: Session): Promi
     mode: flags.soft ? 'soft' : flags.full ? 'full' : undefined,
     hardRemove: flags.hardRemove ?? false,
     dryRun: flags.dryRun ?? false,
-    tags: flags.tag ?? [],
+    tags: tagsOf(flags),
     exclude: flags.exclude ?? [],
     acceptRollback: flags.acceptRollback ?? false,
     acceptEmpty: archivePaths(flags.acceptEmpty),
@@ -101,6 +101,11 @@ async function optionsOf(roots: string[], flags: Flags, session: Session): Promi
     filesFrom: flags.filesFrom === undefined ? undefined : await readPaths(flags.filesFrom, session),
     stdin: flags.name === undefined ? undefined : { stream: session.io.stdin, path: archivePath(flags.name) },
   };
+}
+
+function tagsOf({ tag: tags = [] }: Flags): string[] {
+  for (const tag of tags) requireTag(tag, '--tag');
+  return tags;
 }
 
 /** The paths in a file, one a line, as bytes; empty lines do not count. */
@@ -119,6 +124,10 @@ async function readPaths(file: string, session: Session): Promise<ByteString[]> 
   return archivePaths(lines.filter((line) => line !== ''));
 }
 
+/** Those of its problems that the verb does not warn of itself. */
+const silentChanges: ProblemLines<BackupResult> = (result, path) =>
+  result.silent_changes.map((item) => `changed silently: ${path(item)}`);
+
 function print(result: BackupResult, out: Output, dryRun: boolean): void {
   const { files, bytes } = result;
   const all = files.new + files.changed + files.unchanged;
@@ -132,6 +141,6 @@ function print(result: BackupResult, out: Output, dryRun: boolean): void {
     `${humanBytes(bytes.scanned)} scanned, ${humanBytes(bytes.read)} read, ${humanBytes(bytes.new)} new, ${humanBytes(bytes.stored)} stored; the store has ${humanBytes(result.store_size)}`,
   );
   for (const problem of result.errors) out.line(`not saved: ${out.path(problem)}: ${problem.message}`);
-  for (const path of result.silent_changes) out.line(`changed silently: ${out.path(path)}`);
+  for (const line of silentChanges(result, (item) => out.path(item))) out.line(line);
   if (result.hard_remove) printForget(result.hard_remove, out, dryRun);
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { ExitCode, UserError } from '../../errors.js';
-import { archivePath, toByteString } from '../arguments.js';
+import { archiveGlob, archivePath } from '../arguments.js';
 import { examples, snapshotOption, sourceOption } from '../options.js';
 import { columns } from '../print.js';
 import { versionCells } from '../print-versions.js';
@@ -27,7 +27,7 @@ export function define(command: Command, run: Run): void {
           throw new UserError(ExitCode.usage, '--all and --snapshot were both given; give one of them');
         const find = await session.verb('find');
         const rows = await find(await session.context(), {
-          pattern: pattern === undefined ? undefined : toByteString(pattern),
+          pattern: pattern === undefined ? undefined : archiveGlob(pattern),
           all: flags.all ?? false,
           snapshot: flags.snapshot,
           like: flags.like === undefined ? undefined : archivePath(flags.like),

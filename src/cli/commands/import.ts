@@ -7,6 +7,7 @@ import { examples } from '../options.js';
 import type { Output } from '../output.js';
 import { shortId } from '../print.js';
 import type { Run } from '../registry.js';
+import type { ProblemLines } from '../session.js';
 
 interface Flags {
   files?: string;
@@ -30,7 +31,7 @@ export function define(command: Command, run: Run): void {
           source: flags.source,
         });
         session.mark(ExitCode.attention, result.damaged.length > 0);
-        await session.printSummary(result, print);
+        await session.printSummary(result, print, problems);
       }),
     );
   examples(
@@ -40,8 +41,11 @@ export function define(command: Command, run: Run): void {
   );
 }
 
+const problems: ProblemLines<ImportResult> = (result, path) =>
+  result.damaged.map((problem) => `damaged: ${path(problem)}: ${problem.message}`);
+
 function print(result: ImportResult, out: Output): void {
-  for (const problem of result.damaged) out.line(`damaged: ${out.path(problem)}: ${problem.message}`);
+  for (const line of problems(result, (item) => out.path(item))) out.line(line);
   const name = result.snapshot === null ? 'nothing to import' : `imported as snapshot ${shortId(result.snapshot)}`;
   out.line(
     `${name}: ${counted(result.files, 'file')}, ${counted(result.versions, 'version')}, ${result.damaged.length} damaged`,

@@ -6,6 +6,7 @@ import { type FoundConfig, findConfig } from '../../config/find.js';
 import { expandPath, isUrl, type Surroundings } from '../../config/paths.js';
 import type { Config } from '../../config/types.js';
 import { ExitCode, UserError } from '../../errors.js';
+import { requireNamed } from '../arguments.js';
 import { collect, examples } from '../options.js';
 import type { Output } from '../output.js';
 import type { Run } from '../registry.js';
@@ -31,6 +32,8 @@ export function define(command: Command, run: Run): void {
     .option('--shared', 'several machines will write to this folder at once')
     .action((flags: Flags) =>
       run(async (session) => {
+        for (const path of [flags.store, flags.keyFile, ...(flags.root ?? [])])
+          if (path !== undefined) requireNamed(path);
         const found = findConfig(session.globals.config, session.around);
         const { config, text } = await (found.exists ? present : fresh)(found, flags, session.around);
         const init = await session.verb('init');

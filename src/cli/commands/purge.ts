@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
+import type { PurgeResult } from '../../archive/types.js';
 import { ExitCode } from '../../errors.js';
 import { archivePaths, examples, type ForgettingFlags, forgettingOf, forgettingOptions } from '../options.js';
 import { printForget } from '../print-forget.js';
 import type { Run } from '../registry.js';
+import type { ProblemLines } from '../session.js';
 
 export function define(command: Command, run: Run): void {
   command.argument('<path...>', 'what should never have been saved; a directory goes with all in it');
@@ -13,11 +15,14 @@ export function define(command: Command, run: Run): void {
       const purge = await session.verb('purge');
       const result = await purge(context, options);
       session.mark(ExitCode.attention, result.on_disk.length > 0);
-      await session.printSummary(result, (r, out) => {
-        printForget(r, out, options.dryRun);
-        for (const path of r.on_disk)
-          out.line(`still on disk and not excluded, so the next backup saves it again: ${out.path(path)}`);
-      });
+      await session.printSummary(
+        result,
+        (r, out) => {
+          printForget(r, out, options.dryRun);
+          for (const line of onDisk(r, (item) => out.path(item))) out.line(line);
+        },
+        onDisk,
+      );
     }),
   );
   examples(
@@ -26,3 +31,6 @@ export function define(command: Command, run: Run): void {
     ['purge ~/Downloads/huge.iso --yes', 'take a file out of all history without asking'],
   );
 }
+
+const onDisk: ProblemLines<PurgeResult> = (result, path) =>
+  result.on_disk.map((item) => `still on disk and not excluded, so the next backup saves it again: ${path(item)}`);

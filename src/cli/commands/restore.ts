@@ -8,6 +8,7 @@ import { archivePath } from '../arguments.js';
 import { archivePaths, collect, dryRunOption, examples, snapshotOption, sourceOption, yesOption } from '../options.js';
 import type { Output } from '../output.js';
 import type { Run } from '../registry.js';
+import type { ProblemLines } from '../session.js';
 
 interface Flags {
   snapshot: string;
@@ -68,7 +69,7 @@ export function define(command: Command, run: Run): void {
         numericOwner: flags.numericOwner ?? false,
       });
       session.mark(ExitCode.attention, result.errors.length > 0);
-      await session.printSummary(result, (r, out) => print(r, out, flags.dryRun ?? false));
+      await session.printSummary(result, (r, out) => print(r, out, flags.dryRun ?? false), problems);
     }),
   );
   examples(
@@ -94,8 +95,11 @@ function mapping(text: string): RestoreOptions['map'][number] {
   return { from: archivePath(text.slice(0, at)), to: archivePath(text.slice(at + 1)) };
 }
 
+const problems: ProblemLines<RestoreResult> = (result, path) =>
+  result.errors.map((problem) => `not restored: ${path(problem)}: ${problem.message}`);
+
 function print(result: RestoreResult, out: Output, dryRun: boolean): void {
-  for (const problem of result.errors) out.line(`not restored: ${out.path(problem)}: ${problem.message}`);
+  for (const line of problems(result, (item) => out.path(item))) out.line(line);
   for (const path of result.deleted ?? []) out.line(`${dryRun ? 'would remove' : 'removed'}: ${out.path(path)}`);
   const verb = dryRun ? 'would be restored' : 'restored';
   out.line(

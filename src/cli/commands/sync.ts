@@ -5,6 +5,7 @@ import { counted, humanBytes } from '../../report/human.js';
 import { dryRunOption, examples } from '../options.js';
 import type { Output } from '../output.js';
 import type { Run } from '../registry.js';
+import type { ProblemLines } from '../session.js';
 
 interface Flags {
   dryRun?: boolean;
@@ -20,7 +21,7 @@ export function define(command: Command, run: Run): void {
         ExitCode.attention,
         result.some((row) => row.errors.length > 0),
       );
-      await session.printSummary(result, print);
+      await session.printSummary(result, print, problems);
     }),
   );
   examples(
@@ -29,6 +30,9 @@ export function define(command: Command, run: Run): void {
     ['sync offsite --dry-run', 'what one target lacks'],
   );
 }
+
+const problems: ProblemLines<SyncRow[]> = (rows) =>
+  rows.flatMap(({ target, errors }) => errors.map(({ object, message }) => `${target}: ${object}: ${message}`));
 
 function print(rows: SyncRow[], out: Output): void {
   for (const row of rows) {

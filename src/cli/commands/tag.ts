@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { ExitCode, UserError } from '../../errors.js';
-import { collect, examples, sourceOption } from '../options.js';
+import { collect, examples, requireTag, sourceOption } from '../options.js';
 import { shortId } from '../print.js';
 import type { Run } from '../registry.js';
 
@@ -23,6 +23,7 @@ export function define(command: Command, run: Run): void {
       const both = add.find((name) => remove.includes(name));
       if (both !== undefined)
         throw new UserError(ExitCode.usage, `tag \`${both}\` is to be added and removed; give one of them`);
+      for (const name of add) requireTag(name, '--add');
       const tag = await session.verb('tag');
       const result = await tag(await session.context(), { snapshot, add, remove, source });
       await session.printSummary(result, (r, out) =>
