@@ -1,11 +1,11 @@
-import { hostname, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import { toDisplay } from '../bytes.js';
 import type { Catalog, SnapshotInput, SnapshotRow, Stage } from '../catalog/index.js';
 import { ExitCode, UserError } from '../errors.js';
 import { EntryType } from '../format/entry.js';
 import { ListingCutter, type ListingRoot } from '../format/listing.js';
 import { type SnapshotBody, type SnapshotHeader, sealSnapshot } from '../format/snapshot.js';
-import { lowerPriority, platformNotes, splitNs } from '../platform/index.js';
+import { lowerPriority, ownUserName, platformNotes, splitNs } from '../platform/index.js';
 import { jsonPath, pathItem } from '../report/json-path.js';
 import { rfc3339 } from '../report/time.js';
 import { pathOf, planRoots, type RootPlan, type ScanItem, scan } from '../scan/index.js';
@@ -449,7 +449,7 @@ class Backup {
       },
       body: {
         host: hostname(),
-        user: userInfo().username,
+        user: ownUserName(),
         roots: plan.roots,
         tags: this.options.tags,
         counts: { files: counts.activeFiles, dirs: counts.dirs, bytes: counts.activeBytes },

@@ -1,10 +1,11 @@
-import { hostname, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import { type ByteString, toDisplay } from '../bytes.js';
 import { applyListing, type Catalog, type SnapshotInput } from '../catalog/index.js';
 import type { Entry } from '../format/entry.js';
 import { ListingCutter, type ListingRoot } from '../format/listing.js';
 import type { SnapshotBody, SnapshotHeader } from '../format/snapshot.js';
 import { ContentError, type LegacyArchive, type LegacyVersion, openLegacy } from '../legacy/index.js';
+import { ownUserName } from '../platform/index.js';
 import { jsonPath } from '../report/json-path.js';
 import { rfc3339 } from '../report/time.js';
 import { Ingest } from './backup/ingest.js';
@@ -244,7 +245,7 @@ class Import {
     };
     const body: SnapshotBody = {
       host: hostname(),
-      user: userInfo().username,
+      user: ownUserName(),
       roots: this.roots,
       tags: [],
       counts: prepared.counts,

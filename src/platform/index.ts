@@ -64,7 +64,7 @@ export {
   openForWriteAt,
   openParent,
 } from './open.js';
-export { groupId, groupName, userId, userName } from './owners.js';
+export { groupId, groupName, ownUserName, userId, userName } from './owners.js';
 export {
   baseName,
   joinPath,

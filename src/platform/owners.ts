@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import os from 'node:os';
 import { fromDisplay, toDisplay } from '../bytes.js';
 import { isWindows } from './constants.js';
 import { cString, libc, type Memory, memory } from './ffi.js';
@@ -28,6 +29,15 @@ type Kind = 'user' | 'group';
 /** Name of a user, or null when nobody has this number. */
 export function userName(uid: number): string | null {
   return nameOf('user', uid);
+}
+
+/** Name of the user whom this process runs as; the number where nobody has that, as in many containers. */
+export function ownUserName(): string {
+  try {
+    return os.userInfo().username;
+  } catch {
+    return String(process.geteuid?.());
+  }
 }
 
 /** Name of a group, or null when none has this number. */

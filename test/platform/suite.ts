@@ -597,5 +597,14 @@ export function fileSystemTests(p: typeof Platform, exact: boolean): void {
         expect([p.groupId(name), p.groupName(Number(gid))]).toEqual([Number(gid), name]);
       }
     });
+
+    it('gives the number of an own user whom nobody has named', () => {
+      expect(p.ownUserName()).toBe(os.userInfo().username);
+      const unnamed = vi.spyOn(os, 'userInfo').mockImplementation(() => {
+        throw new Error('uv_os_get_passwd returned ENOENT');
+      });
+      expect(p.ownUserName()).toBe(String(process.geteuid?.()));
+      unnamed.mockRestore();
+    });
   });
 }

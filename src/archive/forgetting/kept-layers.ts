@@ -1,9 +1,10 @@
-import { hostname, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import type { ByteString } from '../../bytes.js';
 import type { SnapshotInput, SnapshotRow, SourceId, Version } from '../../catalog/index.js';
 import type { Entry } from '../../format/entry.js';
 import type { ListingRoot } from '../../format/listing.js';
 import { decodeSegment, encodeEntry } from '../../format/segment.js';
+import { ownUserName } from '../../platform/index.js';
 import { programName } from '../../version.js';
 import { listingSegments } from '../listing-reader.js';
 import { snapshotBody } from '../reconcile.js';
@@ -119,7 +120,7 @@ async function putKept(
     },
     {
       host: hostname(),
-      user: userInfo().username,
+      user: ownUserName(),
       roots: (head.head && snapshotBody(head.head)?.roots) ?? [],
       tags: [],
       counts: { files, dirs, bytes },
