@@ -17,6 +17,7 @@ import { SegmentSource } from './fetch/segment-source.js';
 import { listingSegments } from './listing-reader.js';
 import { noteOwnPending } from './own-pending.js';
 import { dropPruned, lookAtPacks, type PacksSeen, type ReconcileParts } from './reconcile-packs.js';
+import { latestKnown } from './retention/plausibility.js';
 import { tryOpen, type UnreadableObject } from './small-objects.js';
 import { noteListed, sumOf, totalsOf } from './store-totals.js';
 
@@ -69,7 +70,7 @@ export async function reconcile(parts: ReconcileParts, options: ReconcileOptions
   applyRecords(catalog, trust, records);
   noteMarked(catalog, seen.marks);
   dropStaleCopies(catalog, present);
-  if (keyring.isFull) noteReceipts(catalog);
+  if (keyring.isFull) noteReceipts(catalog, trust);
   for (const { state, signer } of catalog.snapshots.all())
     if (state === 'foreign' && signer !== undefined && !trust.isCertified(signer)) seen.uncertified.add(signer);
   const lostPacks = dropPruned(catalog, seen.lostPacks);
@@ -112,11 +113,25 @@ function completions(
   };
 }
 
-/** What this catalog sees for the first time, the store has got by now. */
-function noteReceipts(catalog: Catalog): void {
+/**
+ * What this catalog sees for the first time, the store has got by now. For a full key's catalog. The earliest receipt counts
+ * for ever and everywhere, so none is noted by a clock that is behind: a later command will.
+ * @param own a snapshot that was just put here: its time is by this very clock, and proves nothing of it
+ */
+export function noteReceipts(catalog: Catalog, trust: Trust, own?: string): void {
+  const rows = catalog.snapshots.all();
+  const waiting = rows.filter(({ received }) => received === undefined);
+  if (waiting.length === 0) return;
   const now = BigInt(Date.now()) * 1_000_000n;
-  for (const row of catalog.snapshots.all())
-    if (row.received === undefined) catalog.snapshots.setReceived(row.name, now);
+  const witnesses = rows.filter(({ name, state }) => state !== 'foreign' && name !== own);
+  const latest = latestKnown(witnesses.map((row) => ({ ...row, isFull: isSignedInFull(trust, row) })));
+  if (latest !== undefined && now < latest) return;
+  for (const { name } of waiting) catalog.snapshots.setReceived(name, now);
+}
+
+/** Whether a full key vouches for a snapshot. */
+export function isSignedInFull(trust: Trust, { signer, name }: SnapshotRow): boolean {
+  return signer === undefined || trust.countsAsFull(signer, name);
 }
 
 /** For readers that take the catalog as it is, because a backup holds it. */
