@@ -29,7 +29,7 @@ import { workshopOf } from './forgetting/workshop.js';
 import { hadFullRun, noteFullRun } from './full-runs.js';
 import { type Lineage, lineageToContinue, takenIn } from './lineage.js';
 import { clearOwnPending, noteOwnPending, ownPending } from './own-pending.js';
-import { reconcile, snapshotBody, snapshotInput } from './reconcile.js';
+import { noteReceipts, reconcile, snapshotBody, snapshotInput } from './reconcile.js';
 import { openRepository, type Repository } from './repository.js';
 import { OWN_SOURCE, ownSource } from './select.js';
 import { dropPending, leftPending, settleShared } from './settle-shared.js';
@@ -402,6 +402,7 @@ class Backup {
     await store.put(objectPath('snapshots', snapshot.name), snapshot.bytes);
     if (header.pending && !(await this.settle(input, stage))) return undefined;
     stage.complete();
+    if (keyring.isFull) noteReceipts(this.catalog, this.repository.reconciled.trust, snapshot.name);
     this.catalog.active.noteTested(lineage.id);
     keepCopy(this.catalog, 'snapshots', snapshot.name, snapshot.bytes);
     if (header.pending) clearOwnPending(this.catalog, [snapshot.name]);

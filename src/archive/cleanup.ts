@@ -15,7 +15,7 @@ import type { CleanupHardOptions, CleanupSoftOptions, ForgetResult } from './typ
 export async function cleanupHard(context: Context, options: CleanupHardOptions): Promise<ForgetResult> {
   const verb = dropVerb('cleanup_hard', async (shop) => {
     const sources = sourcesToForget(shop, options);
-    return { sources, names: history(shop, sources) };
+    return { sources, names: history(shop, sources), byRules: true };
   });
   const { result } = await runForgetting(context, options, verb);
   return result;
@@ -33,6 +33,7 @@ export async function cleanupSoft(context: Context, options: CleanupSoftOptions)
       return `Drop ${snapshots} snapshot(s) and ${versions} version(s) for ever?`;
     },
     sources: ({ sources }) => sources,
+    judged: ({ sources }) => sources,
     removed: ({ lineages }) => lineages.reduce((sum, lineage) => sum + lineage.dropped.length, 0),
     *lost(_, { lineages }) {
       for (const lineage of lineages) yield* lineage.lost();

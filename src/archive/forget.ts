@@ -15,6 +15,8 @@ import type { ForgetOptions, ForgetResult } from './types.js';
 interface Drop {
   sources: string[];
   names: string[];
+  /** Rules have chosen among the snapshots of the sources. */
+  byRules: boolean;
 }
 
 /** Drops snapshots: those that no keep rule keeps, and those named. */
@@ -35,6 +37,7 @@ export function dropVerb(command: string, plan: (shop: Workshop) => Promise<Drop
     question: ({ names }) =>
       names.length === 0 ? undefined : `Forget ${names.length} snapshot${names.length === 1 ? '' : 's'} for ever?`,
     sources: ({ sources }) => sources,
+    judged: ({ sources, byRules }) => (byRules ? sources : []),
     removed: ({ names }) => names.length,
     lost: (shop, { names }) => lostWith(shop, names),
     act: (shop, { names }) => dropSnapshots(shop, names),
@@ -52,7 +55,7 @@ async function planForget(shop: Workshop, options: ForgetOptions): Promise<Drop>
   const names = new Set<string>();
   if (options.rules !== undefined) for (const name of droppedByRules(shop, options, sources)) names.add(name);
   for (const text of options.snapshots) names.add((await named(shop, sources, text)).name);
-  return { sources, names: [...names] };
+  return { sources, names: [...names], byRules: options.rules !== undefined };
 }
 
 function droppedByRules(shop: Workshop, options: ForgetOptions, sources: readonly string[]): string[] {

@@ -12,6 +12,7 @@ import type { CopiedFolder } from './copies.js';
 import { type DamageMarks, damageMarks } from './damage-marks.js';
 import { noteIndex, packsOfIndex } from './index-notes.js';
 import { holdSame, NOBODY, ownDirectory } from './pack-directory.js';
+import { byRecordTime } from './record-time.js';
 import { type NamedTombstone, readAll, readTombstones, tryOpen, type UnreadableObject } from './small-objects.js';
 import { type ObjectTotals, totalsOf } from './store-totals.js';
 
@@ -32,7 +33,7 @@ export interface LostPack {
 /** What a store says of packs, and who may say it. */
 export interface PacksSeen {
   trust: Trust;
-  /** All records that could be opened, by time; `trust` says which count. */
+  /** All records that could be opened, by time and name; `trust` says which count. */
   records: NamedRecord[];
   /**
    * Who has signed something and has no certificate, and the own key if it has none. A certificate is there before its key
@@ -130,10 +131,6 @@ export function dropPruned(catalog: Catalog, lost: readonly LostPack[]): LostPac
   const pruned = new Set(missing.filter(({ name }) => !named.has(name)).map(({ name }) => name));
   catalog.packs.giveUp(pruned);
   return lost.filter(({ name }) => !pruned.has(name));
-}
-
-function byRecordTime(a: NamedRecord, b: NamedRecord): number {
-  return a.record.time < b.record.time ? -1 : a.record.time > b.record.time ? 1 : 0;
 }
 
 /** Takes the pack rows of indexes that the catalog has not seen yet. Returns who has signed these. */

@@ -17,6 +17,7 @@ import { SegmentSource } from './fetch/segment-source.js';
 import { listingSegments } from './listing-reader.js';
 import { noteOwnPending } from './own-pending.js';
 import { dropPruned, lookAtPacks, type PacksSeen, type ReconcileParts } from './reconcile-packs.js';
+import { latestKnown } from './retention/plausibility.js';
 import { tryOpen, type UnreadableObject } from './small-objects.js';
 import { noteListed, sumOf, totalsOf } from './store-totals.js';
 
@@ -60,12 +61,16 @@ export async function reconcile(parts: ReconcileParts, options: ReconcileOptions
   const isComplete = completions(records, trust);
   settleSealedRuns(catalog, present, isComplete);
   const forgotten = forgottenBy(records, trust, catalog);
-  const dead = await mergeSnapshots(parts, trust, listed, { forgotten, isComplete }, unreadable);
-  const spared = await dropMissing(parts, present, dead, options);
+  const { fresh, returning } = await freshSnapshots(parts, trust, listed, { forgotten, isComplete }, unreadable);
+  const dead = new Set([...forgotten, ...replacedNames(catalog, trust, fresh)]);
+  const { gone, spared } = goneSnapshots(parts, present, dead, options);
+  await mergeSnapshots(parts, trust, { fresh, returning, dead, gone });
+  // Only now: fresh snapshots tell their lineage by their parents, and are merged with less to read beside these.
+  if (gone.size > 0) await forgetInCatalog(parts, [...gone]);
   applyRecords(catalog, trust, records);
   noteMarked(catalog, seen.marks);
   dropStaleCopies(catalog, present);
-  if (keyring.isFull) noteReceipts(catalog);
+  if (keyring.isFull) noteReceipts(catalog, trust);
   for (const { state, signer } of catalog.snapshots.all())
     if (state === 'foreign' && signer !== undefined && !trust.isCertified(signer)) seen.uncertified.add(signer);
   const lostPacks = dropPruned(catalog, seen.lostPacks);
@@ -77,7 +82,7 @@ export async function reconcile(parts: ReconcileParts, options: ReconcileOptions
     listed: all,
     lostPacks,
     unreadable,
-    missing: [...seen.missing, ...spared.map((name) => ({ folder: 'snapshots' as const, name }))],
+    missing: [...seen.missing, ...[...spared].map((name) => ({ folder: 'snapshots' as const, name }))],
     leftovers: [...present].filter((name) => dead.has(name)),
   };
 }
@@ -108,11 +113,25 @@ function completions(
   };
 }
 
-/** What this catalog sees for the first time, the store has got by now. */
-function noteReceipts(catalog: Catalog): void {
+/**
+ * What this catalog sees for the first time, the store has got by now. For a full key's catalog. The earliest receipt counts
+ * for ever and everywhere, so none is noted by a clock that is behind: a later command will.
+ * @param own a snapshot that was just put here: its time is by this very clock, and proves nothing of it
+ */
+export function noteReceipts(catalog: Catalog, trust: Trust, own?: string): void {
+  const rows = catalog.snapshots.all();
+  const waiting = rows.filter(({ received }) => received === undefined);
+  if (waiting.length === 0) return;
   const now = BigInt(Date.now()) * 1_000_000n;
-  for (const row of catalog.snapshots.all())
-    if (row.received === undefined) catalog.snapshots.setReceived(row.name, now);
+  const witnesses = rows.filter(({ name, state }) => state !== 'foreign' && name !== own);
+  const latest = latestKnown(witnesses.map((row) => ({ ...row, isFull: isSignedInFull(trust, row) })));
+  if (latest !== undefined && now < latest) return;
+  for (const { name } of waiting) catalog.snapshots.setReceived(name, now);
+}
+
+/** Whether a full key vouches for a snapshot. */
+export function isSignedInFull(trust: Trust, { signer, name }: SnapshotRow): boolean {
+  return signer === undefined || trust.countsAsFull(signer, name);
 }
 
 /** For readers that take the catalog as it is, because a backup holds it. */
@@ -165,15 +184,21 @@ interface Unmerged {
   isPending: boolean;
 }
 
-/** Takes snapshots that the catalog does not know. Returns the names of those that were forgotten, or that others replace. */
-async function mergeSnapshots(
-  parts: ReconcileParts,
+/** Snapshots of the store that are to be merged. */
+interface FreshSnapshots {
+  fresh: Unmerged[];
+  /** Those of them that the catalog has already, as ones that do not count. */
+  returning: SnapshotRow[];
+}
+
+/** Opens the snapshots that the catalog does not know, or that count only now; none that were forgotten. */
+async function freshSnapshots(
+  { store, keyring, catalog }: ReconcileParts,
   trust: Trust,
   listed: ListedObject[],
   facts: { forgotten: ReadonlySet<string>; isComplete(snapshot: string, signer: string | undefined): boolean },
   unreadable: UnreadableObject[],
-): Promise<Set<string>> {
-  const { store, keyring, catalog } = parts;
+): Promise<FreshSnapshots> {
   const { forgotten, isComplete } = facts;
   const isListed = (wanted: string) => listed.some(({ name }) => name === wanted);
   // A pending snapshot becomes one that counts as if it had come just now: others may have come before it. So does a
@@ -181,12 +206,11 @@ async function mergeSnapshots(
   const counts = ({ name, state, signer, sourceName }: SnapshotRow) =>
     (state === 'pending' && isComplete(name, signer)) ||
     (state === 'foreign' && signer !== undefined && trust.mayWrite(signer, sourceName, name) && isListed(name));
-  const received = new Map<string, bigint | undefined>();
-  for (const row of catalog.snapshots.all())
-    if (counts(row) && catalog.snapshots.removeUncounted(row.name)) received.set(row.name, row.received);
+  const returning = catalog.snapshots.all().filter((row) => !row.applied && counts(row));
+  const isReturning = new Set(returning.map(({ name }) => name));
   const fresh: Unmerged[] = [];
   for (const { name } of listed) {
-    if (forgotten.has(name) || catalog.snapshots.has(name)) continue;
+    if (forgotten.has(name) || (catalog.snapshots.has(name) && !isReturning.has(name))) continue;
     const opened = await tryOpen(store, 'snapshots', name, unreadable, (bytes) => {
       const snapshot = keyring.canRead
         ? openSnapshot(keyring, bytes)
@@ -197,15 +221,28 @@ async function mergeSnapshots(
     if (opened === undefined) continue;
     fresh.push({ name, ...opened, isPending: opened.header.pending && !isComplete(name, opened.signer) });
   }
-  const dead = new Set([...forgotten, ...replacedNames(catalog, trust, fresh)]);
+  return { fresh, returning };
+}
+
+/**
+ * Takes fresh snapshots into the catalog, but for those that are dead.
+ * @param merge `gone`: those that the catalog is about to drop, the dead among them
+ */
+async function mergeSnapshots(
+  parts: ReconcileParts,
+  trust: Trust,
+  merge: FreshSnapshots & { dead: ReadonlySet<string>; gone: ReadonlySet<string> },
+): Promise<void> {
+  const { catalog } = parts;
+  const { fresh, returning, dead, gone } = merge;
+  for (const { name } of returning) catalog.snapshots.removeUncounted(name);
   const counting = fresh.filter((s) => !dead.has(s.name));
   counting.sort(
     (a, b) => a.header.sequence - b.header.sequence || compare(a.header.time, b.header.time) || compare(a.name, b.name),
   );
-  if (counting.length > 0) await addSnapshots(parts, trust, counting, dead);
+  if (counting.length > 0) await addSnapshots(parts, trust, counting, gone);
   deriveUnsettled(catalog);
-  for (const [name, time] of received) if (time !== undefined) catalog.snapshots.setReceived(name, time);
-  return dead;
+  for (const { name, received } of returning) if (received !== undefined) catalog.snapshots.setReceived(name, received);
 }
 
 /** What others replace. A pending one replaces nothing: who knows whether it is whole. */
@@ -223,7 +260,7 @@ async function addSnapshots(
   parts: ReconcileParts,
   trust: Trust,
   snapshots: Unmerged[],
-  dead: ReadonlySet<string>,
+  gone: ReadonlySet<string>,
 ): Promise<void> {
   const { context, catalog, keyring, store } = parts;
   const blobs = BlobIndex.load(catalog, indexFile(context.config.tableDir), readable);
@@ -247,7 +284,7 @@ async function addSnapshots(
         catalog.snapshots.add(catalog.snapshots.lineageFor(s.header.source, input).source, input, 'pending');
         continue;
       }
-      const { source, opened } = catalog.snapshots.lineageFor(s.header.source, input);
+      const { source, opened } = catalog.snapshots.lineageFor(s.header.source, input, gone);
       if (opened)
         context.attention(
           `snapshot ${s.name.slice(0, 8)} is a second child of one parent (a cloned machine?): ${s.header.source} goes on in two lineages`,
@@ -258,7 +295,7 @@ async function addSnapshots(
           await unlessDamaged(context, s.name, () => mergeKept(catalog, reader, s.name, s.header.listing));
         continue;
       }
-      const head = catalog.snapshots.sources().find((row) => row.id === source)?.head;
+      const head = catalog.snapshots.head(source);
       if (head !== undefined && head.seq >= s.header.sequence) {
         catalog.snapshots.add(source, input, 'live');
         touched.add(source);
@@ -266,7 +303,7 @@ async function addSnapshots(
       }
       await applyReadable(context, catalog, segments, source, input);
     }
-    for (const source of touched) await reapply(context, catalog, segments, source, dead);
+    for (const source of touched) await reapply(context, catalog, segments, source, gone);
   } finally {
     await segments.close();
     blobs.close();
@@ -457,16 +494,16 @@ function originIn(catalog: Catalog): (snapshot: string) => { source: string; sig
 }
 
 /**
- * Drops what the store no longer has. A snapshot that nobody forgot is a rollback, and stops unless told otherwise.
- * @returns names of those that nobody forgot and that were not dropped
+ * Tells what the catalog is to drop as the store no longer has it, or as it is dead. A snapshot that is missing and that
+ * nobody forgot is a rollback, and stops unless told otherwise.
+ * @returns `spared`: those that nobody forgot and that are not to be dropped
  */
-async function dropMissing(
-  parts: ReconcileParts,
-  present: Set<string>,
+function goneSnapshots(
+  { catalog, context, store }: ReconcileParts,
+  present: ReadonlySet<string>,
   dead: ReadonlySet<string>,
   options: ReconcileOptions,
-): Promise<string[]> {
-  const { catalog, context } = parts;
+): { gone: Set<string>; spared: Set<string> } {
   const rows = catalog.snapshots.all();
   const missing = rows.filter((row) => !present.has(row.name));
   const unexplained = missing.filter(
@@ -476,16 +513,16 @@ async function dropMissing(
   if (unexplained.length > 0 && options.rollback === 'stop')
     throw new UserError(
       ExitCode.failed,
-      `the store lacks ${unexplained.length} snapshot(s) that it had, first ${unexplained[0].name.slice(0, 8)}: an old copy was put back, or they were deleted by hand, ${parts.store.url}; restore the store, or run 'backup-ninja backup --accept-rollback' to go on without them`,
+      `the store lacks ${unexplained.length} snapshot(s) that it had, first ${unexplained[0].name.slice(0, 8)}: an old copy was put back, or they were deleted by hand, ${store.url}; restore the store, or run 'backup-ninja backup --accept-rollback' to go on without them`,
     );
   if (unexplained.length > 0 && options.rollback !== 'spare')
     context.attention(`${unexplained.length} snapshot(s) are gone from the store`);
-  const spared = new Set(options.rollback === 'accept' ? [] : unexplained.map((row) => row.name));
-  const gone = rows
-    .filter((row) => (!present.has(row.name) || dead.has(row.name)) && !spared.has(row.name))
-    .map((row) => row.name);
-  if (gone.length > 0) await forgetInCatalog(parts, gone);
-  return [...spared];
+  const spared = new Set(options.rollback === 'accept' ? [] : unexplained.map(({ name }) => name));
+  const names = rows.map(({ name }) => name);
+  return {
+    gone: new Set(names.filter((name) => (!present.has(name) || dead.has(name)) && !spared.has(name))),
+    spared,
+  };
 }
 
 /**

@@ -1,6 +1,7 @@
-import { sealRecord } from '../format/record.js';
+import { type StoreRecord, sealRecord } from '../format/record.js';
 import { objectPath } from '../store/index.js';
 import type { Context } from './context.js';
+import { timeOfNewRecord } from './record-time.js';
 import { openRepository } from './repository.js';
 import { requireMayWrite } from './standing.js';
 import { noteAdded } from './store-totals.js';
@@ -20,9 +21,10 @@ export async function tag(context: Context, options: TagOptions): Promise<TagRes
     for (const removed of options.remove) tags.delete(removed);
     const wanted = [...tags].sort();
     const { add, remove } = options;
+    const concerns = (other: StoreRecord) => other.type === 'tag' && other.snapshot === snapshot.name;
     const record = sealRecord(keyring, {
       type: 'tag',
-      time: BigInt(Date.now()) * 1_000_000n,
+      time: timeOfNewRecord(repository.reconciled, concerns),
       snapshot: snapshot.name,
       add,
       remove,

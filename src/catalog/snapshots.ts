@@ -66,9 +66,14 @@ export class Snapshots {
    *
    * It is that of its parent (or of what it replaces), or if that is not known, the one which its catalog wrote to
    * last; but never one that has a snapshot of its sequence, or its parent's other child: then it opens a new one.
+   * @param gone names of snapshots that are about to be dropped: no others have to give way to them
    * @returns `opened`: it opened a lineage beside another, which is worth a warning
    */
-  lineageFor(sourceName: string, facts: LineageFacts): { source: SourceId; opened: boolean } {
+  lineageFor(
+    sourceName: string,
+    facts: LineageFacts,
+    gone: ReadonlySet<string> = new Set(),
+  ): { source: SourceId; opened: boolean } {
     return this.db.transaction(() => {
       const known = this.get(facts.name);
       if (known !== undefined) return { source: known.source, opened: false };
@@ -79,7 +84,7 @@ export class Snapshots {
       const candidate = this.replacedSource(facts) ?? this.parentSource(sourceName, facts) ?? lineages[0]?.id;
       // A kept snapshot has no place in the order: it belongs to a lineage, and follows none. Nor has a pending one yet.
       const isBeside = facts.kind === 'kept' || facts.pending === true;
-      const fits = candidate !== undefined && (isBeside || this.fits(candidate, facts));
+      const fits = candidate !== undefined && (isBeside || this.fits(candidate, facts, gone));
       if (fits) return { source: candidate, opened: false };
       const lineage = lineages.length === 0 ? 0 : lineages[lineages.length - 1].lineage + 1;
       const { id } = this.db.run('INSERT INTO sources (name, lineage) VALUES (?, ?)', sourceName, lineage);
@@ -267,7 +272,7 @@ export class Snapshots {
     )?.source;
   }
 
-  private fits(source: SourceId, facts: LineageFacts): boolean {
+  private fits(source: SourceId, facts: LineageFacts, gone: ReadonlySet<string>): boolean {
     const replaced = new Set(facts.replaces);
     const rivals = this.db.all<{ name: Uint8Array }>(
       `SELECT name FROM snapshots WHERE source = ? AND kind = 'taken' AND state = 'live' AND (seq = ? OR parent = ?)`,
@@ -275,7 +280,7 @@ export class Snapshots {
       facts.seq,
       optionalBytes(facts.parent),
     );
-    return rivals.every((rival) => replaced.has(bytesHex(rival.name)));
+    return rivals.every(({ name }) => replaced.has(bytesHex(name)) || gone.has(bytesHex(name)));
   }
 
   private first(clause: string, ...values: (string | number | bigint | Uint8Array)[]): SnapshotRow | undefined {

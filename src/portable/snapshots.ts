@@ -116,7 +116,9 @@ export function judge(snapshots: PortableSnapshot[], trust: Trust, facts: readon
 
 function tagAll(snapshots: PortableSnapshot[], trust: Trust, facts: readonly Fact[]): void {
   const byName = new Map(snapshots.map((snapshot) => [snapshot.name, snapshot]));
-  const inTime = facts.filter(({ type }) => type === 'tag').sort((a, b) => order(a.time, b.time));
+  const inTime = facts
+    .filter(({ type }) => type === 'tag')
+    .sort((a, b) => order(a.time, b.time) || order(a.name, b.name));
   for (const { signer, name, fields } of inTime) {
     const snapshot = byName.get(hex(fields.bytes('snapshot', 32)));
     if (snapshot === undefined || snapshot.state === 'foreign') continue;

@@ -7,6 +7,7 @@ import { indexPacks } from '../forgetting/indexes.js';
 import { adoptStrangePacks } from '../forgetting/strange-packs.js';
 import { workshopOf } from '../forgetting/workshop.js';
 import { applyAgain } from '../reconcile.js';
+import { timeOfNewRecord } from '../record-time.js';
 import type { Repository } from '../repository.js';
 import type { CheckProblem, CheckResult } from '../types.js';
 import { PackVerifier } from '../verify/verify-pack.js';
@@ -190,7 +191,7 @@ class Repair {
   ): Promise<void> {
     const { keyring, reconciled, store } = this.repository;
     const fresh = objects.filter((path) => !reconciled.marks.objects.has(path));
-    const time = currentTime();
+    const time = timeOfNewRecord(reconciled, ({ type }) => type === 'damaged' || type === 'healed');
     const records = [
       ...(fresh.length > 0 || blobs.length > 0
         ? [sealRecord(keyring, { type: 'damaged', time, objects: fresh, blobs })]

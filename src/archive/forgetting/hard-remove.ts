@@ -70,6 +70,7 @@ export async function hardRemove(repository: Repository, backup: CompletedBackup
       plan: async (shop) => planHardRemove(shop, backup),
       question: () => undefined,
       sources: ({ source }) => [source],
+      judged: ({ source }) => [source],
       removed: ({ dropped }) => dropped,
       lost: (_, { lost }) => lost,
       act: removeHistory,

@@ -10,6 +10,7 @@ import type { ForgetResult, ForgettingOptions, LostVersion } from '../types.js';
 import { currentTime, dropLeftovers, recordReceipts } from './drop.js';
 import { prunePacks } from './prune-packs.js';
 import { DEFAULT_UNUSED } from './prune-run.js';
+import { tellImplausible } from './sources.js';
 import { rehearse, type Workshop, workshopOf } from './workshop.js';
 
 /** A command that forgets, in its parts. `P` is what it has decided to do. */
@@ -22,6 +23,8 @@ export interface ForgettingVerb<P> {
   question(plan: P): string | undefined;
   /** Sources that the figures are about. */
   sources(plan: P): readonly string[];
+  /** Sources whose snapshots rules have judged, which passes over some; absent: it acts on what was named. */
+  judged?(plan: P): readonly string[];
   /** Names of the snapshots that go. */
   removed(plan: P): number;
   /** The versions that would be gone for ever. Asked for before `act`. */
@@ -60,14 +63,20 @@ export async function forgetIn<P>(
   consent: 'ask' | 'confirmed',
 ): Promise<{ result: ForgetResult; plan: P }> {
   const rehearsal = () => rehearse(repository, (shop) => execute(shop, options, verb, true));
-  if (options.dryRun) return rehearsal();
   const shop = workshopOf(repository);
+  if (options.dryRun) {
+    const told = await rehearsal();
+    tellImplausible(shop, verb.judged?.(told.plan) ?? []);
+    return told;
+  }
   const question = verb.question(await verb.plan(shop));
   if (consent === 'ask' && question !== undefined) {
     const agreed = await repository.context.confirm(question, async () => (await rehearsal()).result);
     if (!agreed) throw notConfirmed();
   }
-  return execute(shop, options, verb, false);
+  const done = await execute(shop, options, verb, false);
+  tellImplausible(shop, verb.judged?.(done.plan) ?? []);
+  return done;
 }
 
 async function execute<P>(

@@ -1,6 +1,7 @@
 import type { SnapshotRow } from '../../catalog/index.js';
 import { ExitCode, UserError } from '../../errors.js';
 import { isMarked } from '../damage-marks.js';
+import { isSignedInFull } from '../reconcile.js';
 import { isPlausible } from '../retention/plausibility.js';
 import { ownSource } from '../select.js';
 import type { SourcesOption } from '../types.js';
@@ -35,9 +36,18 @@ export function standingOf(shop: Workshop, row: SnapshotRow): Standing {
   if (row.kind === 'kept') return 'kept';
   // It is not whole: no rule may take it for one that is, nor drop it unasked.
   if (isMarked(shop.reconciled.marks, row.name)) return 'damaged';
-  const { trust } = shop.reconciled;
-  const isFull = row.signer === undefined || trust.countsAsFull(row.signer, row.name);
-  return isPlausible(row, isFull) ? undefined : 'implausible';
+  return isPlausible(row, isSignedInFull(shop.reconciled.trust, row)) ? undefined : 'implausible';
+}
+
+/** Says which snapshots no rule counts because of what they say of their time: they stay until they are dropped by name. */
+export function tellImplausible(shop: Workshop, sources: readonly string[]): void {
+  const passed = sources
+    .flatMap((source) => shop.catalog.snapshots.all(source))
+    .filter((row) => standingOf(shop, row) === 'implausible');
+  if (passed.length === 0) return;
+  shop.context.report.warn(
+    `${passed.length} snapshot(s) were passed over, first ${passed[0].name.slice(0, 8)}: their time cannot be right beside the time when the store had them; look at 'backup-ninja snapshots', and drop by name what is not wanted`,
+  );
 }
 
 /** The snapshots of some sources that rules count, by source, lineage and sequence. */

@@ -30,6 +30,21 @@ export function isPlausible({ time, received }: Claimed, isFull: boolean): boole
   return isFull || time >= received - MOST_BEHIND;
 }
 
+/**
+ * The latest moment that is known to have come: the newest snapshot's time, if its receipt does not say that it was too
+ * early for that. A snapshot by a key that is not full is no witness without one. So a single clock that was wrong,
+ * whosesoever, does not date all that comes.
+ */
+export function latestKnown(snapshots: Iterable<Claimed & { isFull: boolean }>): bigint | undefined {
+  let latest: bigint | undefined;
+  for (const { time, received, isFull } of snapshots) {
+    if (received === undefined && !isFull) continue;
+    const moment = received !== undefined && received < time ? received : time;
+    if (latest === undefined || moment > latest) latest = moment;
+  }
+  return latest;
+}
+
 /** Whether a clock may be right, as far as a snapshot's time tells: not before it, nor more than ten years after it. */
 export function isPlausibleClock(now: bigint, newest: bigint): boolean {
   return now >= newest && now <= newest + LONGEST_PAUSE;

@@ -11,7 +11,7 @@ import { FrameBuilder } from '../../../src/archive/ingest/frame-builder.js';
 import { type FinishedPack, newRunId, type PackKind, PackWriter } from '../../../src/archive/ingest/pack-writer.js';
 import { init } from '../../../src/archive/init.js';
 import { lineageToContinue } from '../../../src/archive/lineage.js';
-import { snapshotInput } from '../../../src/archive/reconcile.js';
+import { noteReceipts, snapshotInput } from '../../../src/archive/reconcile.js';
 import { openRepository, type Repository } from '../../../src/archive/repository.js';
 import { OWN_SOURCE } from '../../../src/archive/select.js';
 import type { ForgetResult } from '../../../src/archive/types.js';
@@ -290,6 +290,7 @@ class LabBackup {
       segments: children,
       fetch: async (ids) => ids.map((id) => this.segments.get(Buffer.from(id).toString('hex'))!),
     });
+    if (keyring.isFull) noteReceipts(catalog, this.repository.reconciled.trust, name);
     if (source === config.source) catalog.setMeta(OWN_SOURCE, source);
     this.index.close();
     return name;

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { cleanupHard, cleanupSoft } from '../../../src/archive/cleanup.js';
 import { forget } from '../../../src/archive/forget.js';
@@ -58,6 +59,7 @@ test('a snapshot that claims to come from the future counts for no rule', async 
   await cleanupHard(lab.context(), common);
   expect(await names()).toEqual([real, strange]);
   expect(await names()).not.toContain(old);
+  expect(lab.notes).toContainEqual(expect.stringMatching(/^1 snapshot\(s\) were passed over, first .*drop by name/));
 });
 
 test('nothing changes when nobody agrees', async () => {
@@ -69,4 +71,27 @@ test('nothing changes when nobody agrees', async () => {
   expect(lab.preview?.lost).toHaveLength(1);
   expect(await names()).toEqual([first, second]);
   expect(lab.storeBytes).toBe(before);
+});
+
+const day = (n: number) => `2026-06-0${n}T12:00`;
+const state = (n: number) => new Map([['r/a', file(`${n}`, n)]]);
+
+test('a clock that was behind while a catalog was made anew leaves no mark on what it saw', async () => {
+  const made: string[] = [];
+  for (const n of [1, 2, 3]) made.push(await lab.at(day(n)).backup(state(n)));
+  rmSync(lab.config.tableDir, { recursive: true });
+  lab.at('2020-01-01T00:00');
+  expect(await names()).toEqual(made);
+  lab.at(day(4));
+  expect((await cleanupHard(lab.context(), common)).snapshots_removed).toBe(2);
+  expect(await names()).toEqual([made[2]]);
+  expect(lab.notes.join()).not.toMatch(/passed over/);
+});
+
+test('nor does one that was behind for a backup, on that or the one before', async () => {
+  for (const time of [day(1), day(2), '2020-01-01T00:00', day(3)]) await lab.at(time).backup(state(Number(time[9])));
+  const newest = await lab.at(day(4)).backup(state(4));
+  lab.at(day(5));
+  await cleanupHard(lab.context(), common);
+  expect(await names()).toEqual([newest]);
 });

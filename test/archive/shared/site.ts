@@ -6,6 +6,7 @@ import { backup } from '../../../src/archive/backup.js';
 import { check } from '../../../src/archive/check.js';
 import { cleanupSoft } from '../../../src/archive/cleanup.js';
 import { forget } from '../../../src/archive/forget.js';
+import { history } from '../../../src/archive/history.js';
 import { init } from '../../../src/archive/init.js';
 import { keyAdd } from '../../../src/archive/key.js';
 import { prune } from '../../../src/archive/prune.js';
@@ -16,7 +17,7 @@ import type { BackupResult, SnapshotRow } from '../../../src/archive/types.js';
 import { type Outcome, run } from '../../cli/harness.js';
 import { type Files, filesBelow, noise } from '../../support/files.js';
 
-const verbs = { backup, check, cleanupSoft, forget, init, keyAdd, prune, purge, restore, snapshots };
+const verbs = { backup, check, cleanupSoft, forget, history, init, keyAdd, prune, purge, restore, snapshots };
 
 const made: string[] = [];
 afterAll(() => {
