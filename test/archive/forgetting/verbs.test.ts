@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { cleanupHard, cleanupSoft } from '../../../src/archive/cleanup.js';
 import { forget } from '../../../src/archive/forget.js';
 import { purge } from '../../../src/archive/purge.js';
+import type { ForgetRules } from '../../../src/archive/types.js';
 import { Lab, type LabFile } from './lab.js';
 
 let lab: Lab;
@@ -69,4 +70,44 @@ test('nothing changes when nobody agrees', async () => {
   expect(lab.preview?.lost).toHaveLength(1);
   expect(await names()).toEqual([first, second]);
   expect(lab.storeBytes).toBe(before);
+});
+
+/** Backs up three versions of a file, the second by a clock that was put back; their snapshots. */
+async function withClockPutBack(): Promise<string[]> {
+  const made: string[] = [];
+  for (const [n, time] of ['2026-06-01T12:00', '2026-06-01T10:30', '2026-07-01T12:00'].entries())
+    made.push(await lab.at(time).backup(new Map([['r/a', file(`version ${n + 1}`, n)]])));
+  lab.at('2026-07-02T12:00');
+  return made;
+}
+
+test('a clock that was put back does not reorder the versions that cleanup_soft thins', async () => {
+  const [, second, third] = await withClockPutBack();
+  const result = await cleanupSoft(lab.context(), common);
+  expect([result.snapshots_removed, result.versions_removed]).toEqual([1, 1]);
+  expect(await names()).toEqual([second, third]);
+  const again = await cleanupSoft(lab.context(), common);
+  expect([again.snapshots_removed, again.versions_removed]).toEqual([0, 0]);
+});
+
+test.each<[string, ForgetRules]>([
+  ['last', { last: 2, tags: [] }],
+  ['daily', { last: 0, daily: 2, tags: [] }],
+])('a clock that was put back does not reorder the snapshots that forget keeps: %s', async (_, rules) => {
+  const [, second, third] = await withClockPutBack();
+  await forget(lab.context(), { ...common, rules, groupBy: ['source'], snapshots: [] });
+  expect(await names()).toEqual([second, third]);
+});
+
+test('of several sources in one group forget keeps what is newest by time', async () => {
+  const [first, second, third] = await withClockPutBack();
+  const others: string[] = [];
+  for (const time of ['2026-06-15T12:00', '2026-06-20T12:00']) {
+    const more = { source: 'other', time: BigInt(Date.parse(time)) * 1_000_000n };
+    others.push(await lab.backup(new Map([['r/a', file(time, 9)]]), more));
+  }
+  const rules = { last: 4, tags: [] };
+  await forget(lab.context(), { ...common, allSources: true, rules, groupBy: [], snapshots: [] });
+  expect((await names()).sort()).toEqual([second, third, ...others].sort());
+  expect(await names()).not.toContain(first);
 });
