@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { cleanupHard, cleanupSoft } from '../../../src/archive/cleanup.js';
 import { forget } from '../../../src/archive/forget.js';
 import { purge } from '../../../src/archive/purge.js';
+import { tag } from '../../../src/archive/tag.js';
 import type { ForgetRules } from '../../../src/archive/types.js';
 import { Lab, type LabFile } from './lab.js';
 
@@ -136,4 +137,21 @@ test('a purge leaves nothing of a version that was forgotten before, in whatever
   await lab.backup(new Map([['r/bulk', rest]]));
   await purge(lab.context(), { ...common, paths: ['/r/secret'] });
   expect(lab.objects('packs')).not.toContain(pack);
+});
+
+test('a kept snapshot bears no tags: it is made anew whenever history is thinned', async () => {
+  await lab.at('2024-02-01T12:00').backup(
+    new Map([
+      ['r/a', file('one', 1)],
+      ['r/short', file('lived', 2)],
+    ]),
+  );
+  await lab.at('2024-11-01T12:00').backup(new Map([['r/a', file('two', 3)]]));
+  await lab.at('2025-06-01T12:00').backup(new Map([['r/a', file('three', 4)]]));
+  lab.at('2025-06-02T12:00');
+  await cleanupSoft(lab.context(), common);
+  const kept = (await lab.snapshots()).find(({ kind }) => kind === 'kept')!;
+  const pin = tag(lab.context(), { snapshot: kept.name, add: ['pin'], remove: [] });
+  await expect(pin).rejects.toMatchObject({ exit: 2, message: expect.stringMatching(/nothing was tagged/) });
+  expect((await lab.snapshots()).flatMap(({ tags }) => tags)).toEqual([]);
 });
