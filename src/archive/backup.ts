@@ -22,6 +22,7 @@ import { ReadQueue } from './backup/read-queue.js';
 import { BackupRun, type RunCounts } from './backup/run.js';
 import { ListedItems, type ScanItems, ScanRows } from './backup/scan-rows.js';
 import { ScanThread } from './backup/scan-thread.js';
+import type { UnreadKeys } from './backup/unread.js';
 import type { Context } from './context.js';
 import { keepCopy } from './copies.js';
 import { hardRemove, requireHardRemove } from './forgetting/hard-remove.js';
@@ -124,9 +125,9 @@ class Backup {
         ExitCode.failed,
         `another machine pruned what this backup needs while it ran, ${repository.store.url}; nothing was lost: run it again`,
       );
-    const { result, previous, plan } = done;
+    const { result, previous, plan, unread } = done;
     if (!options.hardRemove || result.snapshot === null) return result;
-    const completed = { snapshot: result.snapshot, previous, plan: plan.scan, isFirst };
+    const completed = { snapshot: result.snapshot, previous, plan: plan.scan, unread, isFirst };
     const removed = await hardRemove(repository, completed);
     if (removed === undefined) return result;
     await renewTotals(this.catalog, repository.store);
@@ -159,7 +160,9 @@ class Backup {
    */
   private async attempt(
     strict: boolean,
-  ): Promise<{ result: BackupResult; previous: SnapshotRow | undefined; plan: RootPlan } | undefined> {
+  ): Promise<
+    { result: BackupResult; previous: SnapshotRow | undefined; plan: RootPlan; unread: UnreadKeys } | undefined
+  > {
     const lineage = lineageToContinue(this.catalog, this.source);
     const mode = this.options.mode ?? this.dueMode(lineage);
     this.isScanned = false;
@@ -170,7 +173,7 @@ class Backup {
       const { run, listing } = await this.build(lineage, mode, plan, stage, strict);
       const snapshot = stage === undefined ? null : await this.commit(lineage, mode, plan, stage, run.counts, listing);
       if (snapshot === undefined) return undefined;
-      return { result: this.result(snapshot, mode, run.counts), previous: lineage.head, plan };
+      return { result: this.result(snapshot, mode, run.counts), previous: lineage.head, plan, unread: run.unread };
     } catch (error) {
       stage?.discard();
       throw error;

@@ -3,7 +3,7 @@ import { ExitCode, UserError } from '../errors.js';
 import type { Context } from './context.js';
 import { currentTime, dropSnapshots } from './forgetting/drop.js';
 import { type ForgettingVerb, runForgetting } from './forgetting/run.js';
-import { countedSnapshots, newestOf, newestTime, PIN, sourcesToForget } from './forgetting/sources.js';
+import { countedSnapshots, newestFirst, newestOf, newestTime, PIN, sourcesToForget } from './forgetting/sources.js';
 import type { Workshop } from './forgetting/workshop.js';
 import { snapshotBody } from './reconcile.js';
 import { checkClock } from './retention/plausibility.js';
@@ -71,12 +71,10 @@ function droppedByRules(shop: Workshop, options: ForgetOptions, sources: readonl
     else group.push(row);
   }
   const dropped: string[] = [];
-  for (const group of groups.values()) {
-    const newestFirst = group.toSorted((a, b) => compare(b.time, a.time) || b.seq - a.seq || compare(b.name, a.name));
-    for (const { snapshot, reasons } of applyRules(newestFirst, options.rules!, milliseconds(now)))
+  for (const group of groups.values())
+    for (const { snapshot, reasons } of applyRules(newestFirst(group), options.rules!, milliseconds(now)))
       if (reasons.length === 0 && !newest.has(snapshot.name) && !snapshot.tags.includes(PIN))
         dropped.push(snapshot.name);
-  }
   return dropped;
 }
 
@@ -102,8 +100,4 @@ async function named(shop: Workshop, sources: readonly string[], text: string): 
       `snapshot ${row.name.slice(0, 8)} is tagged ${PIN}; nothing was forgotten: 'backup-ninja tag ${row.name.slice(0, 8)} --remove ${PIN}' first`,
     );
   return row;
-}
-
-function compare<T>(a: T, b: T): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

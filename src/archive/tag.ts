@@ -1,3 +1,4 @@
+import { ExitCode, UserError } from '../errors.js';
 import { type StoreRecord, sealRecord } from '../format/record.js';
 import { objectPath } from '../store/index.js';
 import type { Context } from './context.js';
@@ -15,6 +16,12 @@ export async function tag(context: Context, options: TagOptions): Promise<TagRes
     keyring.requireWrite('tag');
     if (options.remove.length > 0) keyring.requireFull("'tag --remove'");
     const snapshot = await repository.snapshot(repository.sourceFor(options), options.snapshot);
+    // Whatever thins a history makes its kept snapshots anew: a tag would go with the old one.
+    if (snapshot.kind === 'kept')
+      throw new UserError(
+        ExitCode.usage,
+        `snapshot ${snapshot.name.slice(0, 8)} holds old versions that cleanup_soft kept, and is made anew by the next; nothing was tagged: tag one that a backup made`,
+      );
     requireMayWrite(repository, repository.reconciled, snapshot.sourceName);
     const tags = new Set(snapshot.tags);
     for (const added of options.add) tags.add(added);

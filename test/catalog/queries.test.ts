@@ -152,6 +152,25 @@ test('versions have ids that find them again, with and without their path', asyn
   catalog.close();
 });
 
+test('versions of two lineages of a source have ids of their own', async () => {
+  using place = temporaryDirectory();
+  const catalog = await openForTest(place.dir);
+  const store = new SegmentStore(1);
+  for (const [clone, size] of [1, 2].entries()) {
+    const input = snapshotInput(1, { name: hexName(`clone ${clone}`), time: BigInt(1000 + clone) });
+    const { source } = catalog.snapshots.lineageFor('host', input);
+    backUp(catalog, store, source, input, [file('a', size)]);
+  }
+  const history = catalog.query.history('host', 'a');
+  expect(new Set(history.map(({ source }) => source)).size).toBe(2);
+  for (const version of history) {
+    expect(catalog.query.versionById('host', version.id)).toEqual(version);
+    expect(catalog.query.versionById('host', version.id, 'a')).toEqual(version);
+  }
+  expect(new Set(history.map(({ id }) => id)).size).toBe(2);
+  catalog.close();
+});
+
 test('kept versions are part of the history, not of snapshots', async () => {
   using place = temporaryDirectory();
   const catalog = await openForTest(place.dir);

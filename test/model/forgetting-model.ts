@@ -88,6 +88,8 @@ export function cleanupSoftIn(model: Model, policy: KeepPolicy, now: number): Mo
   const taken = takenVersions(model.snapshots);
   const cells = model.snapshots.map(({ time }) => cellOf(time));
   const isFixed = (i: number) => i === model.snapshots.length - 1 || model.snapshots[i].pinned;
+  const isLastOfCell = (i: number) =>
+    cells[i] !== undefined && cells.findLastIndex((cell) => cell?.id === cells[i]?.id) === i;
   const stay = new Set<ModelVersion>();
   const byPath = new Map<string, (TakenVersion | ModelVersion)[]>();
   for (const version of [...taken, ...model.kept]) {
@@ -97,11 +99,11 @@ export function cleanupSoftIn(model: Model, policy: KeepPolicy, now: number): Mo
   }
   for (const versions of byPath.values()) {
     const seen = new Map<string, { count: number; versions: ModelVersion[] }>();
-    versions.sort((a, b) => Number(a.last - b.last) || Number(a.first - b.first));
-    for (const version of versions) {
-      const own =
-        'from' in version ? cells.slice(version.from, version.to + 1) : [cellOf(version.first), cellOf(version.last)];
-      if ('from' in version && (version.isActive || range(version).some(isFixed))) stay.add(version);
+    for (const version of inOrder(versions)) {
+      // Those in between end within it, unless a clock was put back: then their last snapshots are whole.
+      const own = [cellOf(version.first), cellOf(version.last)];
+      const isWhole = (i: number) => isFixed(i) || isLastOfCell(i);
+      if ('from' in version && (version.isActive || range(version).some(isWhole))) stay.add(version);
       if ('from' in version && version.isActive) continue;
       const ids = new Set<string>();
       for (const cell of own) {
@@ -126,6 +128,19 @@ export function cleanupSoftIn(model: Model, policy: KeepPolicy, now: number): Mo
   model.snapshots = model.snapshots.filter((_, i) => whole[i]);
   model.kept = kept;
   return lost;
+}
+
+/** What snapshots hold in their order; what was kept, of which only times are known, before what was seen later. */
+function inOrder(versions: readonly (TakenVersion | ModelVersion)[]): (TakenVersion | ModelVersion)[] {
+  const byTime = (a: ModelVersion, b: ModelVersion) => Number(a.last - b.last) || Number(a.first - b.first);
+  const ordered = versions.filter((version) => 'from' in version).sort((a, b) => a.from - b.from) as ModelVersion[];
+  let from = 0;
+  for (const version of versions.filter((v) => !('from' in v)).sort(byTime)) {
+    const next = ordered.findIndex((other, i) => i >= from && byTime(other, version) > 0);
+    from = next < 0 ? ordered.length : next;
+    ordered.splice(from++, 0, version);
+  }
+  return ordered;
 }
 
 /** Takes a path and what is below it out of everything. */

@@ -52,6 +52,8 @@ type Step =
       do: 'backup';
       edits: { file: number; content: number | null; replaces: boolean }[];
       pause: number;
+      /** Its clock is behind by as much as that pause. */
+      behind: number | null;
       pinned: boolean;
     }
   | { do: 'forget'; rules: ForgetRules | undefined; named: number[] }
@@ -90,6 +92,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant('backup' as const),
       edits: fc.array(edit, { maxLength: 5 }),
       pause: fc.nat(PAUSES.length - 1),
+      behind: fc.option(fc.nat(PAUSES.length - 1), { nil: null, freq: 1 }),
       pinned: fc.integer({ min: 0, max: 11 }).map((n) => n === 0),
     }),
   },
@@ -200,8 +203,10 @@ class Run {
       else state.delete(folder);
     }
     const tags = step.pinned ? ['pin'] : [];
-    await this.maybeKilled(action, () => this.lab.backup(state, { tags }));
-    const name = await this.lab.backup(state, { tags });
+    const behind = step.behind === null ? 0 : PAUSES[step.behind];
+    const take = (time: number) => this.lab.backup(state, { tags, time: BigInt(time - behind) * 1_000_000n });
+    await this.maybeKilled(action, () => take(this.clock));
+    const name = await take(this.clock);
     // A killed one may have got as far as its snapshot.
     const rows = await this.lab.snapshots();
     for (const row of rows.filter((r) => r.kind === 'taken' && !this.model.snapshots.some((s) => s.name === r.name)))
@@ -274,7 +279,20 @@ class Run {
     if (step.do === 'purge') {
       const path = PURGEABLE[step.path];
       if (after.snapshots.some((s) => s.pinned && holds(s, path))) return undefined;
-      return { work: (o) => purge(lab.context(), { ...o, paths: [`/${path}`] }), lost: purgeIn(after, path) };
+      const lost = purgeIn(after, path);
+      if (lost.length === 0) return undefined;
+      return {
+        // Purged again after a kill, it may be there no longer.
+        work: async (o) => {
+          const known = await lab.use(async ({ catalog }) =>
+            [...catalog.query.find('*', { source: 'host', all: true })].map(({ key }) => key.replaceAll('\0', '/')),
+          );
+          if (known.some((at) => at === path || at.startsWith(`${path}/`)))
+            return purge(lab.context(), { ...o, paths: [`/${path}`] });
+          return this.prunedOnly(o.dryRun);
+        },
+        lost,
+      };
     }
     if (step.do !== 'forget') throw new Error(step.do);
     const names = new Set<string>();
@@ -295,18 +313,15 @@ class Run {
       work: async (o) => {
         const known = new Set((await lab.snapshots()).map((row) => row.name));
         const left = named.filter((name) => known.has(name));
-        if (step.rules === undefined && left.length === 0) {
-          const { packs_deleted: _, ...rest } = await prune(lab.context(), {
-            maxUnused: { share: 0.05 },
-            grace: 0,
-            dryRun: o.dryRun,
-          });
-          return { packs_deleted: 0, ...rest };
-        }
+        if (step.rules === undefined && left.length === 0) return this.prunedOnly(o.dryRun);
         return forget(lab.context(), { ...o, rules: step.rules, groupBy: ['source'], snapshots: left });
       },
       lost: forgetIn(after, names),
     };
+  }
+
+  private prunedOnly(dryRun: boolean): Promise<ForgetResult> {
+    return prune(this.lab.context(), { maxUnused: { share: 0.05 }, grace: 0, dryRun });
   }
 
   /** Runs something that is killed in the middle, if this action says so; true if it was. */

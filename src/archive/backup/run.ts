@@ -15,7 +15,7 @@ import {
   openParent,
   userName,
 } from '../../platform/index.js';
-import { FACTS, type KeepItem, pathOf, type ScanEntry, type ScanItem } from '../../scan/index.js';
+import { afterSubtree, FACTS, type KeepItem, pathOf, type ScanEntry, type ScanItem } from '../../scan/index.js';
 import { ReadStatus } from '../ingest/messages.js';
 import { keyedHash } from '../repository.js';
 import type { ActiveCursor } from './active-cursor.js';
@@ -25,6 +25,7 @@ import type { MovedFiles } from './moved-files.js';
 import type { QueuedFile, ReadQueue } from './read-queue.js';
 import type { ScanRows } from './scan-rows.js';
 import { hasFacts, unchangedRows } from './unchanged-rows.js';
+import { UnreadKeys } from './unread.js';
 
 /** Writes through mmap move a file's mtime only after up to half a minute: a file this young is read again next time. */
 const SETTLED_MTIME_MS = 60_000;
@@ -101,6 +102,8 @@ interface OldVersion {
  */
 export class BackupRun {
   readonly counts = new RunCounts();
+  /** What could not be read, or was left out as a whole, not by a rule: of it the listing tells nothing new. */
+  readonly unread = new UnreadKeys();
   private readonly rules: RunRules;
   private readonly cursor: ActiveCursor;
   private readonly builder: ListingBuilder;
@@ -169,12 +172,15 @@ export class BackupRun {
         return;
       case 'keep':
         this.keep(item);
+        this.unread.add(item.key, item.end);
         if (item.error) this.fail(item.key, item.reason);
         return;
       case 'failed':
+        this.unread.add(item.key, afterSubtree(item.key));
         this.fail(item.key, item.reason);
         return;
       case 'skipped':
+        this.unread.add(item.key, afterSubtree(item.key));
         this.counts.skipped.push({ path: item.key, reason: item.reason });
         return;
       default:
@@ -412,6 +418,7 @@ export class BackupRun {
       read.status === ReadStatus.retyped
     ) {
       counts.files.unreadable++;
+      this.unread.add(key, afterSubtree(key));
       this.fail(key, readFailure(read));
       // What was there before stays until the disk can be asked again. What cannot be whole any more does not.
       if (carried === undefined || old === undefined) return;

@@ -3,6 +3,7 @@ import type { SnapshotRow, SourceId, Version } from '../../catalog/index.js';
 import { ExitCode, UserError } from '../../errors.js';
 import { EntryType } from '../../format/entry.js';
 import type { ScanPlan } from '../../scan/index.js';
+import type { UnreadKeys } from '../backup/unread.js';
 import { pathOf } from '../past.js';
 import type { Repository } from '../repository.js';
 import { isPlausibleClock } from '../retention/plausibility.js';
@@ -24,6 +25,8 @@ export interface CompletedBackup {
   previous: SnapshotRow | undefined;
   /** What was scanned, and by which rules. */
   plan: ScanPlan;
+  /** What of it could not be read. */
+  unread: UnreadKeys;
   /** It was the first that its catalog has completed. */
   isFirst: boolean;
 }
@@ -53,7 +56,7 @@ interface HardRemovePlan {
 
 /**
  * Drops the history of the roots just backed up: snapshots that hold nothing else go, the others are rewritten without
- * them. Pinned snapshots and what was newly excluded stay. Asks nothing; what looks like a mishap is skipped and told.
+ * them. Pinned snapshots stay, and what was newly excluded or could not be read. Asks nothing; what looks like a mishap is skipped and told.
  * @returns undefined when it was skipped
  */
 export async function hardRemove(repository: Repository, backup: CompletedBackup): Promise<ForgetResult | undefined> {
@@ -100,22 +103,24 @@ function whyNot(repository: Repository, { snapshot, previous, plan, isFirst }: C
   return undefined;
 }
 
-function planHardRemove(shop: Workshop, { snapshot, plan }: CompletedBackup): HardRemovePlan {
+function planHardRemove(shop: Workshop, { snapshot, plan, unread }: CompletedBackup): HardRemovePlan {
   const { catalog } = shop;
   const head = catalog.snapshots.get(snapshot);
   if (head === undefined) throw new Error(`no snapshot ${snapshot}`);
   const { source: lineage, sourceName: source } = head;
-  const roots = plan.roots.filter(({ mode }) => mode !== 'carry').map(({ key }) => key);
+  // What was carried over from an earlier run was not saved by this one: it may be all that is left of it.
+  const roots = plan.roots.filter(({ key, mode }) => mode !== 'carry' && !unread.has(key)).map(({ key }) => key);
   const counted = countedSnapshots(shop, [source]).filter((row) => row.source === lineage);
   const newest = newestOf(counted);
   const rows = counted.filter(
     (row) => row.applied && !newest.has(row.name) && !row.tags.includes(PIN) && holdsAny(shop, row, roots),
   );
-  const { lost, kept } = judge(shop, lineage, roots, rows, plan);
+  const { lost, kept } = judge(shop, lineage, roots, rows, { plan, unread });
   return { source, lineage, roots, rows, lost, kept, dropped: 0 };
 }
 
 function holdsAny({ catalog }: Workshop, row: SnapshotRow, keys: readonly ByteString[]): boolean {
+  if (keys.length === 0) return false;
   for (const _ of catalog.query.entries(row, { under: keys })) return true;
   return false;
 }
@@ -126,7 +131,7 @@ function judge(
   lineage: SourceId,
   roots: readonly ByteString[],
   going: readonly SnapshotRow[],
-  plan: ScanPlan,
+  { plan, unread }: Pick<CompletedBackup, 'plan' | 'unread'>,
 ): { lost: Version[]; kept: KeptPath[] | undefined } {
   const { catalog } = shop;
   const gone = new Set(going.map(({ name }) => name));
@@ -147,9 +152,9 @@ function judge(
       continue;
     }
     const ended = versions.filter((version) => version.keptBy === 'history' || !stays(version));
-    // What is excluded by now was not removed by its owner: its history stays.
+    // What is excluded by now, or could not be read, was not removed by its owner: its history stays.
     const isActive = versions.some(({ to }) => to === undefined);
-    if (!isActive && isExcluded(plan, pathOf(key))) {
+    if (unread.has(key) || (!isActive && isExcluded(plan, pathOf(key)))) {
       if (ended.length > 0) kept.push({ key, versions: ended });
       changes ||= ended.length > old.length;
       continue;

@@ -73,6 +73,23 @@ function isAfter(a: SnapshotRow, b: SnapshotRow): boolean {
   return a.time === b.time ? a.name > b.name : a.time > b.time;
 }
 
+/**
+ * Snapshots, newest first: those of a lineage in its own order, whatever their clock said; between lineages only the
+ * times can tell.
+ */
+export function newestFirst(rows: readonly SnapshotRow[]): SnapshotRow[] {
+  const ids = new Set(rows.map(({ source }) => source));
+  const lineages = [...ids].map((id) =>
+    rows.filter(({ source }) => source === id).sort((a, b) => (isAfter(a, b) ? 1 : -1)),
+  );
+  return rows.map(() => {
+    const next = lineages
+      .filter(({ length }) => length > 0)
+      .reduce((a, b) => (b.at(-1)!.time > a.at(-1)!.time ? b : a));
+    return next.pop()!;
+  });
+}
+
 /** When the newest of these was taken. */
 export function newestTime(rows: readonly SnapshotRow[]): bigint | undefined {
   let newest: bigint | undefined;

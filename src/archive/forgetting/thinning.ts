@@ -28,6 +28,21 @@ function byLastSeen(a: Version, b: Version): number {
   return a.toTime < b.toTime ? -1 : 1;
 }
 
+/**
+ * The versions of a path, what came last in history last. Those of snapshots go by sequence, since a clock may have been
+ * put back; of kept ones only the times are known, and these say where among the others they belong.
+ */
+function inOrder(versions: readonly Version[]): Version[] {
+  const taken = versions.filter(({ keptBy }) => keptBy === 'snapshot').sort((a, b) => a.from - b.from);
+  const kept = versions.filter(({ keptBy }) => keptBy === 'history').sort(byLastSeen);
+  const ordered: Version[] = [];
+  for (const version of taken) {
+    while (kept.length > 0 && byLastSeen(kept[0], version) <= 0) ordered.push(kept.shift()!);
+    ordered.push(version);
+  }
+  return [...ordered, ...kept];
+}
+
 /** How a lineage is thinned. */
 export class LineageThinning {
   readonly lineage: SourceId;
@@ -103,7 +118,7 @@ export class LineageThinning {
 
   private *judged(): Generator<{ key: string; versions: Version[]; stay: boolean[]; hasTwins: boolean }> {
     for (const { key, versions: all } of this.shop.catalog.query.keysWithHistory(this.lineage)) {
-      const versions = distinctVersions(all).sort(byLastSeen);
+      const versions = inOrder(distinctVersions(all));
       const stay = this.thinning.stay(versions.map((version) => this.seen(version)));
       yield { key, versions, stay, hasTwins: versions.length < all.length };
     }

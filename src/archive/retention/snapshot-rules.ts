@@ -23,8 +23,8 @@ interface Bucket {
   left: number;
   reason: string;
   key(time: number, position: number): string;
-  /** The period that the rule has kept a snapshot of last. */
-  last: string | undefined;
+  /** The periods that the rule has kept a snapshot of. */
+  seen: Set<string>;
 }
 
 /**
@@ -32,7 +32,7 @@ interface Bucket {
  * keeps it. `daily: 7` keeps the newest of each of the last seven days that have one, and so on; a rule with periods
  * left at the end of the list keeps the oldest one too. `within` counts from the newest one that is not in the future,
  * `tags` keeps what has all tags of any list. Periods are those of the local calendar, weeks those of ISO 8601.
- * @param newestFirst ordered by time
+ * @param newestFirst in the order of history: by their times only as far as no clock was put back
  * @param now milliseconds since 1970
  */
 export function applyRules<S extends RuledSnapshot>(
@@ -52,10 +52,10 @@ export function applyRules<S extends RuledSnapshot>(
     for (const bucket of buckets) {
       if (bucket.left <= 0) continue;
       const key = bucket.key(time, position);
-      const isNew = key !== bucket.last;
+      const isNew = !bucket.seen.has(key);
       if (!isNew && !isOldest) continue;
       reasons.push(isNew ? bucket.reason : `oldest ${bucket.reason}`);
-      bucket.last = key;
+      bucket.seen.add(key);
       bucket.left--;
     }
     if (reasons.length === 0 && position < fewest) reasons.push(`newest ${fewest}`);
@@ -65,7 +65,7 @@ export function applyRules<S extends RuledSnapshot>(
 
 function bucketsOf(rules: ForgetRules): Bucket[] {
   const of = (count: number | undefined, reason: string, key: Bucket['key']): Bucket[] =>
-    count === undefined ? [] : [{ left: count, reason, key, last: undefined }];
+    count === undefined ? [] : [{ left: count, reason, key, seen: new Set() }];
   const calendar = (period: Period) => (time: number) => periodKey(time, period);
   return [
     ...of(rules.last, 'last', (_, position) => String(position)),

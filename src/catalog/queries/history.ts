@@ -25,8 +25,7 @@ export function activeVersion(db: Db, source: SourceId, key: ByteString): { from
 }
 
 /** All versions of a path in one lineage, oldest first, kept ones included. */
-export function versionsOf(db: Db, kept: Kept, source: SourceId, key: ByteString): Version[] {
-  const times = new SnapshotTimes(db, source);
+export function versionsOf(db: Db, kept: Kept, times: SnapshotTimes, source: SourceId, key: ByteString): Version[] {
   const rows = db.all<StoredVersion>(
     `SELECT key, from_seq, to_seq, entry FROM history INDEXED BY history_by_key WHERE source = ? AND key = ?
      ORDER BY from_seq`,

@@ -9,7 +9,7 @@ import { entriesAt, entriesOf, entryAt } from './entries.js';
 import { type FindOptions, type Found, findPaths } from './find.js';
 import { byTime, groupByKey, keysWithHistory, versionsOf } from './history.js';
 import { type Counts, countVersions, type NeededContent, neededContents } from './totals.js';
-import { type Version, versionId } from './version.js';
+import { SnapshotTimes, type Version, versionId } from './version.js';
 import { findVersion } from './version-by-id.js';
 
 /**
@@ -43,12 +43,13 @@ export class Queries {
   /** Every version of a path, oldest first, kept ones included; of one lineage, or of all those of a source's name. */
   history(source: SourceId | string, key: ByteString): (Version & { id: string })[] {
     return this.lineages(source)
-      .flatMap((lineage) =>
-        versionsOf(this.db, this.kept, lineage.id, key).map((version) => ({
+      .flatMap((lineage) => {
+        const times = new SnapshotTimes(this.db, lineage.id);
+        return versionsOf(this.db, this.kept, times, lineage.id, key).map((version) => ({
           ...version,
-          id: versionId(lineage.name, version),
-        })),
-      )
+          id: versionId(lineage.name, times, version),
+        }));
+      })
       .sort(byTime);
   }
 

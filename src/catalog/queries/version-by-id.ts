@@ -5,7 +5,7 @@ import type { Kept } from '../kept.js';
 import { keyOf } from '../keys.js';
 import { loadSegment } from '../segment-rows.js';
 import type { SourceId } from '../snapshots.js';
-import { versionId } from './version.js';
+import { SnapshotTimes, versionId } from './version.js';
 
 /**
  * The path of the version with this id, found by trying those that began in the same snapshot: quick unless that was
@@ -18,14 +18,15 @@ export function findVersion(
   id: string,
 ): ByteString | undefined {
   const start = id.split('-', 1)[0];
+  const times = new SnapshotTimes(db, lineage.id);
   if (start === 'k') {
-    for (const version of kept.all(lineage.id)) if (versionId(lineage.name, version) === id) return version.key;
+    for (const version of kept.all(lineage.id)) if (versionId(lineage.name, times, version) === id) return version.key;
     return undefined;
   }
   const from = Number.parseInt(start, 36);
   if (!Number.isSafeInteger(from) || from.toString(36) !== start) return undefined;
   for (const key of keysBegunIn(db, lineage.id, from))
-    if (versionId(lineage.name, { key, from, fromTime: 0n, keptBy: 'snapshot' }) === id) return key;
+    if (versionId(lineage.name, times, { key, from, fromTime: 0n, keptBy: 'snapshot' }) === id) return key;
   return undefined;
 }
 

@@ -45,7 +45,8 @@ export class SnapshotTimes {
     };
   }
 
-  private at(seq: number): bigint {
+  /** When the snapshot with a sequence was taken. */
+  at(seq: number): bigint {
     return this.times.get(seq) ?? 0n;
   }
 }
@@ -61,12 +62,17 @@ function later(time: bigint, other: bigint | undefined): bigint {
 const DIGEST_DIGITS = 12;
 
 /**
- * What `history` calls a version: the sequence of the snapshot in which it began, and a digest of that and its path; of
- * a kept version a digest of its path and when it was first seen. The same after a rebuild, as long as the snapshot in
- * which it began exists.
+ * What `history` calls a version: the sequence of the snapshot in which it began, and a digest of that, its time and the
+ * version's path; of a kept version a digest of its path and when it was first seen. The time tells lineages apart, which
+ * have equal sequences. The same after a rebuild, as long as the snapshot in which it began exists or has been replaced.
+ * @param times of the version's lineage
  */
-export function versionId(sourceName: string, version: Pick<Version, 'key' | 'from' | 'fromTime' | 'keptBy'>): string {
-  const start = version.keptBy === 'history' ? `k${version.fromTime}` : String(version.from);
+export function versionId(
+  sourceName: string,
+  times: SnapshotTimes,
+  version: Pick<Version, 'key' | 'from' | 'fromTime' | 'keptBy'>,
+): string {
+  const start = version.keptBy === 'history' ? `k${version.fromTime}` : `${version.from}\0${times.at(version.from)}`;
   const text = Buffer.concat([Buffer.from(`${sourceName}\0${start}\0`, 'utf8'), toBytes(version.key)]);
   const digest = hash('sha256', text, 'hex').slice(0, DIGEST_DIGITS);
   return version.keptBy === 'history' ? `k-${digest}` : `${version.from.toString(36)}-${digest}`;

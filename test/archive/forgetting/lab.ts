@@ -152,6 +152,11 @@ export class Lab {
     return [...this.files().keys()].filter((path) => path.startsWith(`${folder}/`));
   }
 
+  /** Bytes of one of them. */
+  size(path: string): number {
+    return this.files().get(path) ?? 0;
+  }
+
   /** Sizes of the store's files by path, on the disk or in memory. */
   private files(): Map<string, number> {
     const { url } = this.config.store;

@@ -1,8 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { cleanupHard, cleanupSoft } from '../../../src/archive/cleanup.js';
 import { forget } from '../../../src/archive/forget.js';
 import { purge } from '../../../src/archive/purge.js';
+import { tag } from '../../../src/archive/tag.js';
+import type { ForgetRules } from '../../../src/archive/types.js';
 import { Lab, type LabFile } from './lab.js';
 
 let lab: Lab;
@@ -94,4 +97,86 @@ test('nor does one that was behind for a backup, on that or the one before', asy
   lab.at(day(5));
   await cleanupHard(lab.context(), common);
   expect(await names()).toEqual([newest]);
+});
+
+/** Backs up three versions of a file, the second by a clock that was put back; their snapshots. */
+async function withClockPutBack(): Promise<string[]> {
+  const made: string[] = [];
+  for (const [n, time] of ['2026-06-01T12:00', '2026-06-01T10:30', '2026-07-01T12:00'].entries())
+    made.push(await lab.at(time).backup(new Map([['r/a', file(`version ${n + 1}`, n)]])));
+  lab.at('2026-07-02T12:00');
+  return made;
+}
+
+test('a clock that was put back does not reorder the versions that cleanup_soft thins', async () => {
+  const [, second, third] = await withClockPutBack();
+  const result = await cleanupSoft(lab.context(), common);
+  expect([result.snapshots_removed, result.versions_removed]).toEqual([1, 1]);
+  expect(await names()).toEqual([second, third]);
+  const again = await cleanupSoft(lab.context(), common);
+  expect([again.snapshots_removed, again.versions_removed]).toEqual([0, 0]);
+});
+
+test.each<[string, ForgetRules]>([
+  ['last', { last: 2, tags: [] }],
+  ['daily', { last: 0, daily: 2, tags: [] }],
+])('a clock that was put back does not reorder the snapshots that forget keeps: %s', async (_, rules) => {
+  const [, second, third] = await withClockPutBack();
+  await forget(lab.context(), { ...common, rules, groupBy: ['source'], snapshots: [] });
+  expect(await names()).toEqual([second, third]);
+});
+
+test('of several sources in one group forget keeps what is newest by time', async () => {
+  const [first, second, third] = await withClockPutBack();
+  const others: string[] = [];
+  for (const time of ['2026-06-15T12:00', '2026-06-20T12:00']) {
+    const more = { source: 'other', time: BigInt(Date.parse(time)) * 1_000_000n };
+    others.push(await lab.backup(new Map([['r/a', file(time, 9)]]), more));
+  }
+  const rules = { last: 4, tags: [] };
+  await forget(lab.context(), { ...common, allSources: true, rules, groupBy: [], snapshots: [] });
+  expect((await names()).sort()).toEqual([second, third, ...others].sort());
+  expect(await names()).not.toContain(first);
+});
+
+test('a purge leaves nothing of a version that was forgotten before, in whatever pack it lies', async () => {
+  const bulk = (seed: number): LabFile => ({ content: randomBytes(5_000_000 + seed), mtime: seed });
+  const rest = bulk(1);
+  await lab.at('2025-01-01T12:00').backup(
+    new Map([
+      ['r/bulk', rest],
+      ['r/secret', file('the first secret', 2)],
+    ]),
+  );
+  const [pack] = lab.objects('packs').filter((path) => lab.size(path) > 4_000_000);
+  await lab.at('2025-01-02T12:00').backup(
+    new Map([
+      ['r/bulk', rest],
+      ['r/secret', file('the second secret', 3)],
+    ]),
+  );
+  lab.at('2025-01-03T12:00');
+  const rules = { last: 1, tags: [] };
+  await forget(lab.context(), { ...common, rules, groupBy: ['source'], snapshots: [] });
+  expect(lab.objects('packs')).toContain(pack);
+  await lab.backup(new Map([['r/bulk', rest]]));
+  await purge(lab.context(), { ...common, paths: ['/r/secret'] });
+  expect(lab.objects('packs')).not.toContain(pack);
+});
+
+test('a kept snapshot bears no tags: it is made anew whenever history is thinned', async () => {
+  await lab.at('2024-02-01T12:00').backup(
+    new Map([
+      ['r/a', file('one', 1)],
+      ['r/short', file('lived', 2)],
+    ]),
+  );
+  await lab.at('2024-11-01T12:00').backup(new Map([['r/a', file('two', 3)]]));
+  await lab.at('2025-06-01T12:00').backup(new Map([['r/a', file('three', 4)]]));
+  lab.at('2025-06-02T12:00');
+  await cleanupSoft(lab.context(), common);
+  const kept = (await lab.snapshots()).find(({ kind }) => kind === 'kept')!;
+  const pin = tag(lab.context(), { snapshot: kept.name, add: ['pin'], remove: [] });
+  await expect(pin).rejects.toMatchObject({ exit: 2, message: expect.stringMatching(/nothing was tagged/) });
+  expect((await lab.snapshots()).flatMap(({ tags }) => tags)).toEqual([]);
 });
