@@ -1,19 +1,22 @@
 import { type ByteString, toDisplay } from '../bytes.js';
 import type { SnapshotRow, SourceId, Version } from '../catalog/index.js';
-import { ExitCode, UserError } from '../errors.js';
+import { ExitCode, FormatError, UserError } from '../errors.js';
+import { ID_LENGTH } from '../format/entry.js';
 import { pathItem } from '../report/json-path.js';
+import { chunkIds } from './contents.js';
 import type { Context } from './context.js';
 import { explain } from './explain.js';
 import { currentTime, dropSnapshots } from './forgetting/drop.js';
 import { distinctVersions, type KeptPath, renewKept } from './forgetting/kept-layers.js';
 import { isWithin } from './forgetting/listing-writer.js';
-import { MetadataWriter } from './forgetting/metadata-writer.js';
+import { MetadataWriter, withReader } from './forgetting/metadata-writer.js';
 import { exists } from './forgetting/on-disk.js';
 import { forcedPacks, forceRewriting } from './forgetting/prune-run.js';
-import { cutSnapshots, replaceSnapshots } from './forgetting/rewrite.js';
+import { type CutSnapshot, cutSnapshots, replaceSnapshots } from './forgetting/rewrite.js';
 import { runForgetting } from './forgetting/run.js';
 import { countedSnapshots, newestTime, PIN, sourcesToForget, standingOf } from './forgetting/sources.js';
 import type { Workshop } from './forgetting/workshop.js';
+import { listingIds } from './listing-reader.js';
 import { keyOf } from './past.js';
 import { checkClock } from './retention/plausibility.js';
 import type { PurgeOptions, PurgeResult } from './types.js';
@@ -137,11 +140,7 @@ async function purgeLineage(shop: Workshop, plan: LineagePurge, keys: readonly B
   const writer = new MetadataWriter(shop);
   try {
     const cuts = await cutSnapshots(shop, writer, plan.rows, keys);
-    // Bytes of versions that were forgotten before may lie in any pack, and nothing tells of which path they were.
-    forceRewriting(
-      shop,
-      shop.catalog.packs.all().map(({ name }) => name),
-    );
+    await forceTainted(shop, plan, cuts);
     await writer.finish();
     if (plan.versions.some(({ keptBy }) => keptBy === 'history'))
       await dropSnapshots(shop, await renewKept(shop, lineage, keptWithout(shop, lineage, keys)));
@@ -158,6 +157,37 @@ export function* keptWithout(shop: Workshop, lineage: SourceId, keys: readonly B
     const kept = distinctVersions(versions).filter(({ keptBy }) => keptBy === 'history');
     if (kept.length > 0) yield { key, versions: kept };
   }
+}
+
+/** Notes which packs hold bytes of what is purged, or its name: they are rewritten however little of them that is. */
+async function forceTainted(shop: Workshop, plan: LineagePurge, cuts: readonly CutSnapshot[]): Promise<void> {
+  await withReader(shop, async (reader, index) => {
+    const packs = new Set<string>();
+    const taint = (ids: Uint8Array): void => {
+      for (let at = 0; at < ids.length; at += ID_LENGTH)
+        for (const { name } of index.locations(ids, at)) packs.add(name);
+    };
+    for (const { cut } of cuts) for (const id of cut.tainted) taint(id);
+    for (const { entry } of plan.versions)
+      for (const content of entry.replaced === undefined ? [entry] : [entry, entry.replaced]) {
+        taint(content.ids);
+        if (content.depth === 0) continue;
+        try {
+          const { chunks, nodes } = await chunkIds(reader, content);
+          taint(chunks);
+          taint(nodes);
+        } catch (error) {
+          // What a damaged list named cannot be found; what is left of it is dead and goes as such.
+          if (!(error instanceof FormatError)) throw error;
+        }
+      }
+    // The listings of kept snapshots are small: all of their packs are rewritten.
+    if (plan.versions.some(({ keptBy }) => keptBy === 'history'))
+      for (const row of shop.catalog.snapshots.all())
+        if (row.kind === 'kept' && row.source === plan.lineage && row.listing !== undefined)
+          for await (const id of listingIds(row.listing, reader, new Set())) taint(id);
+    forceRewriting(shop, packs);
+  });
 }
 
 /** Those of the paths that the next backup would save again. */

@@ -1,9 +1,14 @@
 import type { ByteString } from '../../bytes.js';
 import { type Entry, EntryType } from '../../format/entry.js';
-import { type ListingChild, ListingCutter, type ListingRoot, ListingTreeBuilder } from '../../format/listing.js';
+import {
+  decodeListingNode,
+  type ListingChild,
+  ListingCutter,
+  type ListingRoot,
+  ListingTreeBuilder,
+} from '../../format/listing.js';
 import { decodeSegment, encodeSegment } from '../../format/segment.js';
 import type { BlobReader } from '../blob-reader.js';
-import { listingSegments } from '../listing-reader.js';
 import type { MetadataWriter } from './metadata-writer.js';
 import type { Workshop } from './workshop.js';
 
@@ -73,6 +78,8 @@ export interface CutListing {
   removedDirs: number;
   /** Entries left that are not directories above a removed path. */
   others: number;
+  /** Ids of nodes and segments that named removed paths. */
+  tainted: Uint8Array[];
 }
 
 /**
@@ -88,7 +95,8 @@ export async function cutListing(
 ): Promise<CutListing> {
   const listing = new ListingWriter(shop, writer);
   const result = { entries: 0, removed: 0, removedFiles: 0, removedBytes: 0, removedDirs: 0, others: 0 };
-  for await (const { child, end } of segmentsWithEnd(root, reader)) {
+  const tainted: Uint8Array[] = [];
+  for await (const { child, end, path } of segmentsWithPath(root, reader)) {
     const touched = child.entries > 0 && without.some((key) => mayHold(child.firstKey, end, key));
     const above = !touched && without.some((key) => holdsAncestor(child.firstKey, end, key));
     if (!touched && !above && listing.beginsAt(child.firstKey)) {
@@ -97,6 +105,7 @@ export async function cutListing(
       continue;
     }
     const segment = decodeSegment(await reader.read('listing', child.id));
+    let removed = 0;
     for (let i = 0; i < segment.length; i++) {
       const key = segment.keys[i];
       if (!without.some((gone) => isWithin(key, gone))) {
@@ -104,28 +113,50 @@ export async function cutListing(
         if (!without.some((gone) => isWithin(gone, key))) result.others++;
         continue;
       }
-      result.removed++;
+      removed++;
       if (segment.types[i] === EntryType.file) {
         result.removedFiles++;
         result.removedBytes += segment.sizes[i];
       } else if (segment.types[i] === EntryType.dir) result.removedDirs++;
     }
+    result.removed += removed;
+    if (removed > 0) tainted.push(child.id, ...path);
   }
   result.entries = listing.entries;
-  return { ...result, listing: listing.finish() };
+  return { ...result, listing: listing.finish(), tainted };
 }
 
-/** Segments in order, each with the first key behind it. */
-async function* segmentsWithEnd(
+/** Segments in order, each with the first key behind it and the ids of the nodes above it. */
+async function* segmentsWithPath(
   root: ListingRoot,
   reader: BlobReader,
-): AsyncGenerator<{ child: ListingChild; end: ByteString | undefined }> {
-  let last: ListingChild | undefined;
-  for await (const child of listingSegments(root, reader)) {
-    if (last !== undefined) yield { child: last, end: child.firstKey };
-    last = child;
+): AsyncGenerator<{ child: ListingChild; end: ByteString | undefined; path: Uint8Array[] }> {
+  if (root.depth === 0) {
+    const segment = decodeSegment(await reader.read('listing', root.id));
+    const child = { firstKey: segment.length > 0 ? segment.keys[0] : '', id: root.id, entries: segment.length };
+    yield { child, end: undefined, path: [] };
+    return;
   }
-  if (last !== undefined) yield { child: last, end: undefined };
+  let last: { child: ListingChild; path: Uint8Array[] } | undefined;
+  for await (const next of below(root.id, root.depth, [], reader)) {
+    if (last !== undefined) yield { ...last, end: next.child.firstKey };
+    last = next;
+  }
+  if (last !== undefined) yield { ...last, end: undefined };
+}
+
+async function* below(
+  id: Uint8Array,
+  level: number,
+  above: Uint8Array[],
+  reader: BlobReader,
+): AsyncGenerator<{ child: ListingChild; path: Uint8Array[] }> {
+  const node = decodeListingNode(await reader.read('listing', id));
+  const path = [...above, id];
+  for (const child of node.children) {
+    if (level === 1) yield { child, path };
+    else yield* below(child.id, level - 1, path, reader);
+  }
 }
 
 /** Whether a segment with keys in [first, end) may hold `key` or something below it. */

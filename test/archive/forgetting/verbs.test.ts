@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { cleanupHard, cleanupSoft } from '../../../src/archive/cleanup.js';
@@ -137,31 +136,6 @@ test('of several sources in one group forget keeps what is newest by time', asyn
   await forget(lab.context(), { ...common, allSources: true, rules, groupBy: [], snapshots: [] });
   expect((await names()).sort()).toEqual([second, third, ...others].sort());
   expect(await names()).not.toContain(first);
-});
-
-test('a purge leaves nothing of a version that was forgotten before, in whatever pack it lies', async () => {
-  const bulk = (seed: number): LabFile => ({ content: randomBytes(5_000_000 + seed), mtime: seed });
-  const rest = bulk(1);
-  await lab.at('2025-01-01T12:00').backup(
-    new Map([
-      ['r/bulk', rest],
-      ['r/secret', file('the first secret', 2)],
-    ]),
-  );
-  const [pack] = lab.objects('packs').filter((path) => lab.size(path) > 4_000_000);
-  await lab.at('2025-01-02T12:00').backup(
-    new Map([
-      ['r/bulk', rest],
-      ['r/secret', file('the second secret', 3)],
-    ]),
-  );
-  lab.at('2025-01-03T12:00');
-  const rules = { last: 1, tags: [] };
-  await forget(lab.context(), { ...common, rules, groupBy: ['source'], snapshots: [] });
-  expect(lab.objects('packs')).toContain(pack);
-  await lab.backup(new Map([['r/bulk', rest]]));
-  await purge(lab.context(), { ...common, paths: ['/r/secret'] });
-  expect(lab.objects('packs')).not.toContain(pack);
 });
 
 test('a kept snapshot bears no tags: it is made anew whenever history is thinned', async () => {
