@@ -72,7 +72,7 @@ async function restoreWith(
     repository.keyring.requireRead('restore');
     const plan = await makePlan(repository, options);
     if (options.delete && !options.dryRun) await confirmRemoval(repository, plan, mapping, options);
-    const result = await run(repository, plan, mapping, options, pool);
+    const result = await run(repository, plan, mapping, options, { pool });
     for (const from of mapping.unused())
       context.report.warn(`--map: nothing that is restored lies at ${toDisplay(from)}; check that path`);
     return result;
@@ -134,12 +134,15 @@ async function confirmRemoval(
   mapping: Mapping,
   options: RestoreOptions,
 ): Promise<void> {
-  const { deleted = [] } = await run(repository, plan, mapping, { ...options, dryRun: true });
+  const { context } = repository;
+  // What there is to warn of is told by the restore itself.
+  const silent: Context = { ...context, report: { ...context.report, warn: () => undefined } };
+  const { deleted = [] } = await run(repository, plan, mapping, { ...options, dryRun: true }, { context: silent });
   if (deleted.length === 0) return;
   const first = deleted.slice(0, 3).map((item) => (typeof item === 'string' ? item : item.path));
   const more = deleted.length > first.length ? ', …' : '';
   const question = `remove ${deleted.length} paths that the snapshot does not have (${first.join(', ')}${more})?`;
-  if (!(await repository.context.confirm(question))) throw notConfirmed();
+  if (!(await context.confirm(question))) throw notConfirmed();
 }
 
 async function run(
@@ -147,9 +150,9 @@ async function run(
   plan: Plan,
   mapping: Mapping,
   options: RestoreOptions,
-  early?: WorkerPool,
+  { pool: early, context = repository.context }: { pool?: WorkerPool; context?: Context },
 ): Promise<RestoreResult> {
-  const { context, config, store, keyring } = repository;
+  const { config, store, keyring } = repository;
   const isLocal = store.kind === 'local';
   const own = new OwnFiles(
     [...(isLocal ? [config.store.url] : []), repository.tablePlace, config.keyPath, context.configFile].map(
@@ -182,6 +185,7 @@ async function run(
         entries: plan.entries(),
         ancestor: (key) => plan.ancestor.at(key),
         roots: (snapshotBody(plan.snapshot)?.roots ?? []).map(({ path }) => keyOf(path)),
+        named: options.paths.map(keyOf),
         unsaved: config.exclude,
         isProtected: (stat) => own.has(stat),
         totals: totalsOf(plan.snapshot, options),

@@ -21,6 +21,8 @@ export interface RemovalRules {
   keeps(path: ByteString, stat: StatBuffer): boolean;
   /** Called for each path that is gone, or would be; what lies in a directory before the directory. */
   removed(path: ByteString): void;
+  /** Called for each path at which something is mounted, which is left. */
+  otherFileSystem?(path: ByteString): void;
 }
 
 interface Level {
@@ -45,8 +47,11 @@ export function removeTree(dir: number, name: ByteString, rules: RemovalRules): 
   const stat = new StatBuffer();
   statFd(dir, stat);
   const home = { major: stat.devMajor, minor: stat.devMinor };
-  const stays = (path: ByteString): boolean =>
-    stat.devMajor !== home.major || stat.devMinor !== home.minor || stat.isMountRoot || rules.keeps(path, stat);
+  const stays = (path: ByteString): boolean => {
+    const isForeign = stat.devMajor !== home.major || stat.devMinor !== home.minor || stat.isMountRoot;
+    if (isForeign) rules.otherFileSystem?.(path);
+    return isForeign || rules.keeps(path, stat);
+  };
 
   if (!tryStatAt(dir, name, stat)) return true;
   if (stays('')) return false;

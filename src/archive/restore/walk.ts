@@ -4,7 +4,7 @@ import { baseName, parentPath, readDirectory, type StatBuffer } from '../../plat
 import { isBelow, nameOf, nextName, parentKey } from '../../scan/keys.js';
 import type { AttributePlan } from './attributes.js';
 import { Conflict } from './conflict.js';
-import type { Dir, Directories } from './directories.js';
+import { type Dir, type Directories, isCrossing } from './directories.js';
 import type { Mapping } from './mapping.js';
 import { removeTree } from './removal.js';
 import type { Selected, Selection } from './selection.js';
@@ -41,6 +41,15 @@ export interface Removal {
    * their other contents says nothing.
    */
   isWhole(key: ByteString): boolean;
+  /** Whether the user has named this very path to be restored. */
+  isNamed(key: ByteString): boolean;
+  /**
+   * Whether it may go on in a directory where another file system begins than that of the directory above. Of what
+   * happens to be mounted there nobody knows whether it was when the snapshot was made.
+   */
+  mayCross(key: ByteString, place: { path: ByteString; fd: number }): boolean;
+  /** Called with the path of each file system in which all is left. */
+  otherFileSystem(path: ByteString): void;
   /** What is excluded from backups. */
   unsaved: Selection;
   /** Called with the path of each thing that is gone, or would be. */
@@ -59,6 +68,12 @@ interface Level {
   dir: Dir | 'failed' | undefined;
   /** Names that are there and have not come by. */
   left: Set<ByteString> | undefined;
+  /** Another file system begins here, or did so above, on which nothing is removed. */
+  isForeign: boolean;
+  /** Another file system begins here, which may be another than when the snapshot was made. */
+  crosses: boolean;
+  /** The snapshot has nothing in it. */
+  isEmpty: boolean;
 }
 
 /**
@@ -85,6 +100,9 @@ export class TreeWalk {
         wanted: false,
         dir: undefined,
         left: undefined,
+        isForeign: false,
+        crosses: false,
+        isEmpty: true,
       },
     ];
   }
@@ -147,6 +165,9 @@ export class TreeWalk {
       wanted: entry !== undefined && selected.included && !selected.excluded,
       dir: above.dir === 'failed' ? 'failed' : undefined,
       left: undefined,
+      isForeign: false,
+      crosses: false,
+      isEmpty: true,
     };
     this.notice(above, name);
     this.levels.push(level);
@@ -175,6 +196,7 @@ export class TreeWalk {
 
   /** What has come by stays, selected or not. */
   private notice(above: Level, component: ByteString): void {
+    above.isEmpty = false;
     if (above.left === undefined) return;
     const name = this.options.mapping.nameFor(component, above.key === '');
     if (name !== undefined) above.left.delete(name);
@@ -205,12 +227,23 @@ export class TreeWalk {
       else if (name === undefined) throw new Conflict('its name is none that a directory can have');
       else level.dir = directories.child(above.dir, name, overwrite !== 'never');
       if (level.dir === 'failed') return;
-      if (removal !== undefined && level.wanted && !level.dir.made && removal.isWhole(level.key))
-        this.readNames(level, level.dir);
+      if (removal === undefined || level.dir.made) return;
+      if (path === undefined) this.lookForMount(level, level.dir, above!, removal);
+      if (level.wanted && removal.isWhole(level.key) && !level.isForeign) this.readNames(level, level.dir);
     } catch (error) {
       level.dir = 'failed';
       this.destination.problem(this.entryOf(level), error);
     }
+  }
+
+  /** Finds out whether a directory, which is neither the target nor mapped, is on a file system of its own. */
+  private lookForMount(level: Level, dir: Dir, above: Level, removal: Removal): void {
+    level.crosses = isCrossing(dir, above.dir as Dir);
+    if (!level.crosses && !above.isForeign) return;
+    const { directories } = this.options;
+    const path = directories.bytesOf(dir);
+    level.isForeign = !removal.mayCross(level.key, { path, fd: directories.fd(dir) });
+    if (level.isForeign && level.crosses && level.wanted && removal.isWhole(level.key)) removal.otherFileSystem(path);
   }
 
   private readNames(level: Level, dir: Dir): void {
@@ -233,6 +266,11 @@ export class TreeWalk {
   private removeLeft(level: Level, dir: Dir, left: Set<ByteString>): void {
     const { directories, selection } = this.options;
     const removal = this.options.removal!;
+    // A root that was saved while its disk was not mounted.
+    if (level.crosses && level.isEmpty && !removal.isNamed(level.key)) {
+      if (left.size > 0) removal.otherFileSystem(directories.bytesOf(dir));
+      return;
+    }
     for (const name of left) {
       const keeps = (path: ByteString, stat: StatBuffer): boolean => {
         if (removal.isProtected(stat)) return true;
@@ -245,7 +283,13 @@ export class TreeWalk {
       const removed = (path: ByteString): void =>
         removal.removed(directories.bytesOf(dir, path === '' ? name : `${name}/${path}`));
       try {
-        removeTree(directories.pin(dir), name, { dryRun: removal.dryRun, keeps, removed });
+        removeTree(directories.pin(dir), name, {
+          dryRun: removal.dryRun,
+          keeps,
+          removed,
+          otherFileSystem: (path) =>
+            removal.otherFileSystem(directories.bytesOf(dir, path === '' ? name : `${name}/${path}`)),
+        });
       } catch (error) {
         this.destination.problem({ ...this.entryOf(level), key: `${level.key}\0${name}` }, error);
       } finally {

@@ -33,6 +33,8 @@ export interface LabOptions extends Partial<PassOptions> {
   map?: { from: ByteString; to: ByteString }[];
   roots?: string[];
   unsaved?: string[];
+  /** Paths that the user has named. */
+  named?: string[];
   isProtected?: (stat: StatBuffer) => boolean;
   signal?: AbortSignal;
   /** Entries to restore; default: all of the lab's. */
@@ -219,6 +221,7 @@ export class Lab {
           entries,
           ancestor: (key) => this.entries.find((entry) => entry.key === key),
           roots: (options.roots ?? ['/']).map((path) => fromDisplay(path).slice(1).replaceAll('/', '\0')),
+          named: (options.named ?? []).map((path) => fromDisplay(path).slice(1).replaceAll('/', '\0')),
           unsaved: options.unsaved ?? [],
           isProtected: options.isProtected ?? (() => false),
           totals: undefined,
