@@ -4,6 +4,7 @@ import type { Config } from '../config/types.js';
 import { ExitCode, UserError } from '../errors.js';
 import { platformNotes } from '../platform/index.js';
 import { jsonPath } from '../report/json-path.js';
+import { LeftOut, planRoots } from '../scan/index.js';
 import { OwnFiles } from '../scan/own-files.js';
 import { storeKind } from '../store/index.js';
 import { BlobIndex, indexFile } from './blob-index.js';
@@ -26,6 +27,8 @@ interface Plan {
   /** Made anew for each pass. */
   entries(): EntryStream;
   ancestor: SnapshotEntries;
+  /** With --delete: what backups leave out. */
+  leftOut?: LeftOut;
   problems: PathProblem[];
 }
 
@@ -71,6 +74,7 @@ async function restoreWith(
   try {
     repository.keyring.requireRead('restore');
     const plan = await makePlan(repository, options);
+    if (options.delete) plan.leftOut = await leftOutOf(context.config, plan.snapshot);
     if (options.delete && !options.dryRun) await confirmRemoval(repository, plan, mapping, options);
     const result = await run(repository, plan, mapping, options, { pool });
     for (const from of mapping.unused())
@@ -125,6 +129,22 @@ async function planVersion(repository: Repository, source: string, options: Rest
   const snapshot = await repository.snapshot(source, options.snapshot);
   const ancestor = new SnapshotEntries(catalog, snapshot, repository.reader());
   return { snapshot, entries: () => [version.entry], ancestor, problems: [] };
+}
+
+/** What backups by the config leave out of the snapshot's roots, and what the command line left out of it. */
+async function leftOutOf(config: Config, snapshot: SnapshotRow): Promise<LeftOut> {
+  const body = snapshotBody(snapshot);
+  const { scan } = await planRoots({
+    config,
+    roots: [],
+    exclude: body?.excludes ?? [],
+    acceptEmpty: [],
+    previousRoots: body?.roots ?? [],
+    hasEntries: () => false,
+    neverSaved: neverSaved(config),
+    confirm: async () => false,
+  });
+  return new LeftOut(scan);
 }
 
 /** Finds out what --delete would remove, and asks. */
@@ -186,7 +206,7 @@ async function run(
         ancestor: (key) => plan.ancestor.at(key),
         roots: (snapshotBody(plan.snapshot)?.roots ?? []).map(({ path }) => keyOf(path)),
         named: options.paths.map(keyOf),
-        unsaved: config.exclude,
+        leftOut: plan.leftOut,
         isProtected: (stat) => own.has(stat),
         totals: totalsOf(plan.snapshot, options),
         problems: plan.problems,

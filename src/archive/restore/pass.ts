@@ -3,9 +3,10 @@ import { blobHasher } from '../../crypto/blob-id.js';
 import type { Keyring } from '../../crypto/keyring.js';
 import { ExitCode, UserError } from '../../errors.js';
 import type { Entry } from '../../format/entry.js';
-import { StatBuffer, statFd } from '../../platform/index.js';
+import { closeFd, openDirectoryAt, openFileAt, StatBuffer, statFd } from '../../platform/index.js';
 import { type PathItem, pathItem } from '../../report/json-path.js';
 import { isWithin, keyOf } from '../../scan/keys.js';
+import type { LeftOut } from '../../scan/left-out.js';
 import { Mounts } from '../../scan/mounts.js';
 import type { Context } from '../context.js';
 import type { PathProblem, RestoreOptions, RestoreResult } from '../types.js';
@@ -40,8 +41,8 @@ export interface PassParts {
   roots: readonly ByteString[];
   /** Keys of the paths that the user has named. */
   named: readonly ByteString[];
-  /** Patterns of what is never saved. */
-  unsaved: readonly string[];
+  /** What backups leave out; undefined without --delete. */
+  leftOut: LeftOut | undefined;
   isProtected(stat: StatBuffer): boolean;
   /** Files and bytes to come, where known. */
   totals: { files: number; bytes: number } | undefined;
@@ -85,13 +86,16 @@ export async function runPass(parts: PassParts, options: PassOptions): Promise<R
     selection: new Selection(options.include, options.exclude),
     overwrite,
     ancestor: parts.ancestor,
-    removal: options.delete
+    removal: parts.leftOut
       ? {
           dryRun,
           isProtected,
-          ...scopeOf(parts),
+          ...scopeOf(parts, parts.leftOut),
           otherFileSystem: (path) => notes.otherFileSystems.add(path),
-          unsaved: new Selection([], parts.unsaved),
+          leftOut: parts.leftOut,
+          canRead,
+          unread: (path) => notes.unread.add(path),
+          unruled: (path) => notes.unruled.add(path),
           removed: (path) => deleted.push(pathItem(path)),
         }
       : undefined,
@@ -117,7 +121,7 @@ export async function runPass(parts: PassParts, options: PassOptions): Promise<R
 }
 
 /** Where --delete may remove something: in what was saved, on the file systems that the user means. */
-function scopeOf({ roots, named }: PassParts): Pick<Removal, 'isWhole' | 'isNamed' | 'mayCross'> {
+function scopeOf({ roots, named }: PassParts, leftOut: LeftOut): Pick<Removal, 'isWhole' | 'isNamed' | 'mayCross'> {
   const [rootKeys, namedKeys] = [new Set(roots), new Set(named)];
   const mounts = new Mounts();
   const stat = new StatBuffer();
@@ -125,11 +129,24 @@ function scopeOf({ roots, named }: PassParts): Pick<Removal, 'isWhole' | 'isName
     isWhole: (key) => roots.some((root) => isWithin(key, root)),
     isNamed: (key) => namedKeys.has(key),
     mayCross: (key, { path, fd }) => {
-      if (!rootKeys.has(key) && !namedKeys.has(key)) return false;
+      if (!rootKeys.has(key) && (!namedKeys.has(key) || leftOut.oneFileSystem)) return false;
       statFd(fd, stat);
       return mounts.pseudoType(keyOf(path), stat) === undefined;
     },
   };
+}
+
+/** Whether this user may read what is found: only then can a backup have saved it. */
+function canRead(dir: number, name: ByteString, stat: StatBuffer): boolean {
+  const user = process.geteuid?.() ?? 0;
+  if (user === 0 || !(stat.isFile || stat.isDirectory)) return true;
+  if (stat.isDirectory && stat.uid === user && (stat.perm & 0o500) !== 0o500) return false;
+  try {
+    closeFd(stat.isDirectory ? openDirectoryAt(dir, name) : openFileAt(dir, name));
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  }
 }
 
 /** The disks rest between two syncs as long as the one before took, and no shorter than this, milliseconds. */

@@ -372,7 +372,10 @@ describe.runIf(isRoot)('without root', () => {
       return lab.restore({ delete: true, isProtected: (stat) => stat.ino === ino });
     });
     expect(result).toMatchObject({ restored: 1, errors: [] });
-    expect(fs.readdirSync(at('d')).sort()).toEqual(['file', 'holder']);
+    // What does not open itself to its owner was not saved either.
+    expect(fs.readdirSync(at('d')).sort()).toEqual(['dark', 'file', 'holder']);
+    expect(lab.warnings.at(-1)).toMatch(/could not read, .*: \S*\/d\/dark;/);
+    expect(fs.readdirSync(at('d/dark'))).toEqual(['f']);
     expect(fs.statSync(at('d/file')).isFile()).toBe(true);
     // What stays is as it was.
     expect(fs.readdirSync(at('d/holder'))).toEqual(['store']);
@@ -495,6 +498,12 @@ describe.runIf(isRoot)('as root', () => {
       ['gone', 'saved/new'],
       ['bound', 'usb'],
     ],
+    [
+      'left though named, where backups keep to one',
+      { named: ['/d/saved'], unsaved: { oneFileSystem: true } },
+      ['gone'],
+      ['bound', 'saved', 'usb'],
+    ],
     ['restored as mapped', { map: 'saved' }, ['gone', 'saved/new'], ['bound', 'usb']],
   ])('what is in a directory of the snapshot on which something is mounted is %s', async (_, how, goes, left) => {
     lab.dir('/d');
@@ -506,7 +515,7 @@ describe.runIf(isRoot)('as root', () => {
     const mounts = ['bound', 'saved', 'usb'];
     const theirs = join(lab.base, 'theirs');
     fs.mkdirSync(theirs);
-    const { map, ...options } = how as { map?: string; named?: string[]; roots?: string[] };
+    const { map, ...options } = how as { map?: string; named?: string[]; roots?: string[]; unsaved?: object };
     try {
       for (const name of mounts) {
         fs.mkdirSync(at(`d/${name}`), { recursive: true });
