@@ -436,7 +436,10 @@ class Backup {
     counts: RunCounts,
     listing: ListingRoot,
   ): { header: SnapshotHeader; body: SnapshotBody } {
-    const { parent } = lineage;
+    const { parent, head } = lineage;
+    // What a run does not look at is as the runs before have left it.
+    const before = plan.partial && head !== undefined ? snapshotBody(head)?.excludes : undefined;
+    const excludes = [...new Set([...(before ?? []), ...this.options.exclude])];
     return {
       header: {
         source: this.source,
@@ -458,6 +461,7 @@ class Backup {
         tags: this.options.tags,
         counts: { files: counts.activeFiles, dirs: counts.dirs, bytes: counts.activeBytes },
         program: programName,
+        ...(excludes.length > 0 && { excludes }),
         ...(plan.partial && { partial: true }),
       },
     };

@@ -4,6 +4,7 @@ import type { Config } from '../config/types.js';
 import { ExitCode, UserError } from '../errors.js';
 import { platformNotes } from '../platform/index.js';
 import { jsonPath } from '../report/json-path.js';
+import { LeftOut, planRoots } from '../scan/index.js';
 import { OwnFiles } from '../scan/own-files.js';
 import { storeKind } from '../store/index.js';
 import { BlobIndex, indexFile } from './blob-index.js';
@@ -26,6 +27,8 @@ interface Plan {
   /** Made anew for each pass. */
   entries(): EntryStream;
   ancestor: SnapshotEntries;
+  /** With --delete: what backups leave out. */
+  leftOut?: LeftOut;
   problems: PathProblem[];
 }
 
@@ -71,8 +74,9 @@ async function restoreWith(
   try {
     repository.keyring.requireRead('restore');
     const plan = await makePlan(repository, options);
+    if (options.delete) plan.leftOut = await leftOutOf(context.config, plan.snapshot);
     if (options.delete && !options.dryRun) await confirmRemoval(repository, plan, mapping, options);
-    const result = await run(repository, plan, mapping, options, pool);
+    const result = await run(repository, plan, mapping, options, { pool });
     for (const from of mapping.unused())
       context.report.warn(`--map: nothing that is restored lies at ${toDisplay(from)}; check that path`);
     return result;
@@ -127,6 +131,22 @@ async function planVersion(repository: Repository, source: string, options: Rest
   return { snapshot, entries: () => [version.entry], ancestor, problems: [] };
 }
 
+/** What backups by the config leave out of the snapshot's roots, and what the command line left out of it. */
+async function leftOutOf(config: Config, snapshot: SnapshotRow): Promise<LeftOut> {
+  const body = snapshotBody(snapshot);
+  const { scan } = await planRoots({
+    config,
+    roots: [],
+    exclude: body?.excludes ?? [],
+    acceptEmpty: [],
+    previousRoots: body?.roots ?? [],
+    hasEntries: () => false,
+    neverSaved: neverSaved(config),
+    confirm: async () => false,
+  });
+  return new LeftOut(scan);
+}
+
 /** Finds out what --delete would remove, and asks. */
 async function confirmRemoval(
   repository: Repository,
@@ -134,12 +154,15 @@ async function confirmRemoval(
   mapping: Mapping,
   options: RestoreOptions,
 ): Promise<void> {
-  const { deleted = [] } = await run(repository, plan, mapping, { ...options, dryRun: true });
+  const { context } = repository;
+  // What there is to warn of is told by the restore itself.
+  const silent: Context = { ...context, report: { ...context.report, warn: () => undefined } };
+  const { deleted = [] } = await run(repository, plan, mapping, { ...options, dryRun: true }, { context: silent });
   if (deleted.length === 0) return;
   const first = deleted.slice(0, 3).map((item) => (typeof item === 'string' ? item : item.path));
   const more = deleted.length > first.length ? ', …' : '';
   const question = `remove ${deleted.length} paths that the snapshot does not have (${first.join(', ')}${more})?`;
-  if (!(await repository.context.confirm(question))) throw notConfirmed();
+  if (!(await context.confirm(question))) throw notConfirmed();
 }
 
 async function run(
@@ -147,9 +170,9 @@ async function run(
   plan: Plan,
   mapping: Mapping,
   options: RestoreOptions,
-  early?: WorkerPool,
+  { pool: early, context = repository.context }: { pool?: WorkerPool; context?: Context },
 ): Promise<RestoreResult> {
-  const { context, config, store, keyring } = repository;
+  const { config, store, keyring } = repository;
   const isLocal = store.kind === 'local';
   const own = new OwnFiles(
     [...(isLocal ? [config.store.url] : []), repository.tablePlace, config.keyPath, context.configFile].map(
@@ -182,7 +205,8 @@ async function run(
         entries: plan.entries(),
         ancestor: (key) => plan.ancestor.at(key),
         roots: (snapshotBody(plan.snapshot)?.roots ?? []).map(({ path }) => keyOf(path)),
-        unsaved: config.exclude,
+        named: options.paths.map(keyOf),
+        leftOut: plan.leftOut,
         isProtected: (stat) => own.has(stat),
         totals: totalsOf(plan.snapshot, options),
         problems: plan.problems,

@@ -51,6 +51,7 @@ export interface SnapshotBody {
   counts: { files: number; dirs: number; bytes: number; [more: string]: number };
   /** Name and version of the program that made it. */
   program: string;
+  /** Patterns of `--exclude`, in the order in which they were given. */
   excludes?: string[];
   /** Some of the source's roots only: never the last full backup. */
   partial?: boolean;

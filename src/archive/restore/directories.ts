@@ -40,6 +40,8 @@ export interface Dir {
   fd: number;
   pins: number;
   readonly identity: Identity;
+  /** Whether something is mounted at it, as far as the kernel tells. */
+  readonly isMountRoot: boolean;
 }
 
 /** Tells whether a directory is still the one that was opened first. */
@@ -250,6 +252,7 @@ export class Directories {
       fd,
       pins: 0,
       identity: identityOf(stat),
+      isMountRoot: stat.isMountRoot,
     };
     const fileSystem = `${stat.devMajor}:${stat.devMinor}`;
     if (this.fileSystems.has(fileSystem)) this.rest(dir);
@@ -272,6 +275,7 @@ export class Directories {
       fd: -1,
       pins: 0,
       identity: NO_IDENTITY,
+      isMountRoot: false,
     };
   }
 
@@ -311,6 +315,12 @@ export function identityOf(stat: StatBuffer): Identity {
 
 export function sameIdentity(a: Identity, b: Identity): boolean {
   return a.inoLow === b.inoLow && a.inoHigh === b.inoHigh && a.devMajor === b.devMajor && a.devMinor === b.devMinor;
+}
+
+/** Whether another file system begins at a directory than the one above it lies on. */
+export function isCrossing(dir: Dir, above: Dir): boolean {
+  const [here, there] = [dir.identity, above.identity];
+  return dir.isMountRoot || here.devMajor !== there.devMajor || here.devMinor !== there.devMinor;
 }
 
 /** Whether the call went through; false when it failed with this code. */

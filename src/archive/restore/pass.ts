@@ -3,9 +3,11 @@ import { blobHasher } from '../../crypto/blob-id.js';
 import type { Keyring } from '../../crypto/keyring.js';
 import { ExitCode, UserError } from '../../errors.js';
 import type { Entry } from '../../format/entry.js';
-import type { StatBuffer } from '../../platform/index.js';
+import { closeFd, openDirectoryAt, openFileAt, StatBuffer, statFd } from '../../platform/index.js';
 import { type PathItem, pathItem } from '../../report/json-path.js';
-import { isWithin } from '../../scan/keys.js';
+import { isWithin, keyOf } from '../../scan/keys.js';
+import type { LeftOut } from '../../scan/left-out.js';
+import { Mounts } from '../../scan/mounts.js';
 import type { Context } from '../context.js';
 import type { PathProblem, RestoreOptions, RestoreResult } from '../types.js';
 import type { NodeReader } from './content.js';
@@ -14,9 +16,10 @@ import type { EntryStream } from './entries.js';
 import type { Mapping } from './mapping.js';
 import type { Fallback, Locator } from './places.js';
 import type { ExtractPool } from './pool.js';
+import { RemovalNotes } from './removal-notes.js';
 import { Selection } from './selection.js';
 import { RestoreSession } from './session.js';
-import { TreeWalk } from './walk.js';
+import { type Removal, TreeWalk } from './walk.js';
 
 /** So many entries are planned before others get a turn: results of the workers, signals. */
 const TURN = 256;
@@ -36,8 +39,10 @@ export interface PassParts {
   ancestor(key: ByteString): Entry | undefined;
   /** Keys of the snapshot's roots: what --delete may look into. */
   roots: readonly ByteString[];
-  /** Patterns of what is never saved. */
-  unsaved: readonly string[];
+  /** Keys of the paths that the user has named. */
+  named: readonly ByteString[];
+  /** What backups leave out; undefined without --delete. */
+  leftOut: LeftOut | undefined;
   isProtected(stat: StatBuffer): boolean;
   /** Files and bytes to come, where known. */
   totals: { files: number; bytes: number } | undefined;
@@ -56,6 +61,7 @@ export async function runPass(parts: PassParts, options: PassOptions): Promise<R
   const { dryRun, verify, overwrite } = options;
   const directories = new Directories({ dryRun, limit: Math.max(16, Math.min(512, descriptorLimit() >> 4)) });
   const deleted: PathItem[] = [];
+  const notes = new RemovalNotes();
   context.report.start(dryRun ? 'looking' : 'restoring');
   const session = new RestoreSession({
     context,
@@ -80,12 +86,16 @@ export async function runPass(parts: PassParts, options: PassOptions): Promise<R
     selection: new Selection(options.include, options.exclude),
     overwrite,
     ancestor: parts.ancestor,
-    removal: options.delete
+    removal: parts.leftOut
       ? {
           dryRun,
           isProtected,
-          isWhole: (key) => parts.roots.some((root) => isWithin(key, root)),
-          unsaved: new Selection([], parts.unsaved),
+          ...scopeOf(parts, parts.leftOut),
+          otherFileSystem: (path) => notes.otherFileSystems.add(path),
+          leftOut: parts.leftOut,
+          canRead,
+          unread: (path) => notes.unread.add(path),
+          unruled: (path) => notes.unruled.add(path),
           removed: (path) => deleted.push(pathItem(path)),
         }
       : undefined,
@@ -105,9 +115,38 @@ export async function runPass(parts: PassParts, options: PassOptions): Promise<R
     directories.close();
   }
   context.report.done();
-  for (const line of session.attributes.notes.warnings()) context.report.warn(line);
+  for (const line of [...session.attributes.notes.warnings(), ...notes.warnings()]) context.report.warn(line);
   const { restored, skipped, bytes, errors } = session;
   return { restored, skipped, bytes, errors, ...(options.delete && { deleted }) };
+}
+
+/** Where --delete may remove something: in what was saved, on the file systems that the user means. */
+function scopeOf({ roots, named }: PassParts, leftOut: LeftOut): Pick<Removal, 'isWhole' | 'isNamed' | 'mayCross'> {
+  const [rootKeys, namedKeys] = [new Set(roots), new Set(named)];
+  const mounts = new Mounts();
+  const stat = new StatBuffer();
+  return {
+    isWhole: (key) => roots.some((root) => isWithin(key, root)),
+    isNamed: (key) => namedKeys.has(key),
+    mayCross: (key, { path, fd }) => {
+      if (!rootKeys.has(key) && (!namedKeys.has(key) || leftOut.oneFileSystem)) return false;
+      statFd(fd, stat);
+      return mounts.pseudoType(keyOf(path), stat) === undefined;
+    },
+  };
+}
+
+/** Whether this user may read what is found: only then can a backup have saved it. */
+function canRead(dir: number, name: ByteString, stat: StatBuffer): boolean {
+  const user = process.geteuid?.() ?? 0;
+  if (user === 0 || !(stat.isFile || stat.isDirectory)) return true;
+  if (stat.isDirectory && stat.uid === user && (stat.perm & 0o500) !== 0o500) return false;
+  try {
+    closeFd(stat.isDirectory ? openDirectoryAt(dir, name) : openFileAt(dir, name));
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  }
 }
 
 /** The disks rest between two syncs as long as the one before took, and no shorter than this, milliseconds. */

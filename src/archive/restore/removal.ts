@@ -3,7 +3,7 @@ import {
   chmodAt,
   chmodFd,
   closeFd,
-  type FileType,
+  type DirEntry,
   openDirectoryAt,
   readDirectory,
   removeDirectoryAt,
@@ -13,21 +13,37 @@ import {
   tryStatAt,
 } from '../../platform/index.js';
 
-/** What may be removed. */
-export interface RemovalRules {
-  /** Only tell, remove nothing. */
-  dryRun: boolean;
-  /** Whether this stays, with all above it. `path` is relative to what removal began with, which is ''. */
-  keeps(path: ByteString, stat: StatBuffer): boolean;
-  /** Called for each path that is gone, or would be; what lies in a directory before the directory. */
-  removed(path: ByteString): void;
+/** Something that may have to stay. */
+export interface Candidate<Place> {
+  /** Relative to what removal began with, which is ''. */
+  path: ByteString;
+  stat: StatBuffer;
+  /** The directory that it is in, open, and what the rules know of that. */
+  dir: number;
+  name: ByteString;
+  place: Place;
 }
 
-interface Level {
+/** What may be removed. `Place` is what they know of a directory. */
+export interface RemovalRules<Place> {
+  /** Only tell, remove nothing. */
+  dryRun: boolean;
+  /** Whether this stays, with all above it. */
+  keeps(candidate: Candidate<Place>): boolean;
+  /** What is known of a directory that does not stay, now that it is open. */
+  enter(above: Place, name: ByteString, fd: number, names: readonly DirEntry[]): Place;
+  /** Called for each path that is gone, or would be; what lies in a directory before the directory. */
+  removed(path: ByteString): void;
+  /** Called for each path at which something is mounted, which is left. */
+  otherFileSystem?(path: ByteString): void;
+}
+
+interface Level<Place> {
   fd: number;
+  place: Place;
   name: ByteString;
   path: ByteString;
-  names: { name: ByteString; type: FileType }[];
+  names: DirEntry[];
   next: number;
   /** Something in it stays, so it stays too. */
   keeps: boolean;
@@ -38,24 +54,32 @@ interface Level {
 /**
  * Removes what is at `name` in `dir`, a directory with all that is in it. Symlinks are removed, never followed, and
  * nothing on another file system is touched: neither a mount point nor what lies in it.
+ * @param place what the rules know of `dir`
  * @returns whether it is gone
  * @throws SystemError
  */
-export function removeTree(dir: number, name: ByteString, rules: RemovalRules): boolean {
+export function removeTree<Place>(dir: number, name: ByteString, place: Place, rules: RemovalRules<Place>): boolean {
   const stat = new StatBuffer();
   statFd(dir, stat);
   const home = { major: stat.devMajor, minor: stat.devMinor };
-  const stays = (path: ByteString): boolean =>
-    stat.devMajor !== home.major || stat.devMinor !== home.minor || stat.isMountRoot || rules.keeps(path, stat);
+  const stays = (within: Pick<Level<Place>, 'fd' | 'place'>, at: ByteString, path: ByteString): boolean => {
+    const isForeign = stat.devMajor !== home.major || stat.devMinor !== home.minor || stat.isMountRoot;
+    if (isForeign) rules.otherFileSystem?.(path);
+    return isForeign || rules.keeps({ path, stat, dir: within.fd, name: at, place: within.place });
+  };
 
   if (!tryStatAt(dir, name, stat)) return true;
-  if (stays('')) return false;
+  if (stays({ fd: dir, place }, name, '')) return false;
   if (!stat.isDirectory) {
     if (!rules.dryRun) removeFileAt(dir, name);
     rules.removed('');
     return true;
   }
-  const levels: Level[] = [open(dir, name, '', rules.dryRun)];
+  const enter = (within: Pick<Level<Place>, 'fd' | 'place'>, at: ByteString, path: ByteString): Level<Place> => {
+    const opened = open(within.fd, at, path, rules.dryRun);
+    return { ...opened, place: rules.enter(within.place, at, opened.fd, opened.names) };
+  };
+  const levels = [enter({ fd: dir, place }, name, '')];
   try {
     for (;;) {
       const level = levels[levels.length - 1];
@@ -63,8 +87,8 @@ export function removeTree(dir: number, name: ByteString, rules: RemovalRules): 
         const child = level.names[level.next++];
         const path = level.path === '' ? child.name : `${level.path}/${child.name}`;
         if (!tryStatAt(level.fd, child.name, stat)) continue;
-        if (stays(path)) level.keeps = true;
-        else if (stat.isDirectory) levels.push(open(level.fd, child.name, path, rules.dryRun));
+        if (stays(level, child.name, path)) level.keeps = true;
+        else if (stat.isDirectory) levels.push(enter(level, child.name, path));
         else {
           if (!rules.dryRun) removeFileAt(level.fd, child.name);
           rules.removed(path);
@@ -92,7 +116,7 @@ export function removeTree(dir: number, name: ByteString, rules: RemovalRules): 
 }
 
 /** One's own directories are opened up when they do not let one look into them, or take away what is in them. */
-function open(dir: number, name: ByteString, path: ByteString, dryRun: boolean): Level {
+function open(dir: number, name: ByteString, path: ByteString, dryRun: boolean): Omit<Level<unknown>, 'place'> {
   const stat = new StatBuffer();
   const isShut = (): boolean =>
     !dryRun && stat.uid === process.geteuid?.() && stat.uid !== 0 && (stat.perm & 0o700) !== 0o700;
@@ -116,7 +140,7 @@ function open(dir: number, name: ByteString, path: ByteString, dryRun: boolean):
 }
 
 /** Done with a directory; one that stays gets its permissions back. */
-function leave(level: Level): void {
+function leave(level: Omit<Level<unknown>, 'place'>): void {
   try {
     if (level.keeps && level.loosened !== undefined) chmodFd(level.fd, level.loosened);
   } finally {

@@ -153,13 +153,14 @@ export class Target {
 
   private clear(fd: number, name: ByteString): Decision {
     let kept = '';
-    const gone = removeTree(fd, name, {
+    const gone = removeTree(fd, name, undefined, {
       dryRun: this.dryRun,
-      keeps: (path, stat) => {
+      keeps: ({ path, stat }) => {
         if (!this.isProtected(stat)) return false;
         kept = path;
         return true;
       },
+      enter: () => undefined,
       removed: () => undefined,
     });
     if (gone) return 'create';

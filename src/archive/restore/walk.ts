@@ -1,12 +1,13 @@
 import type { ByteString } from '../../bytes.js';
 import { type Entry, EntryType, NO_CONTENT } from '../../format/entry.js';
-import { baseName, parentPath, readDirectory, type StatBuffer } from '../../platform/index.js';
-import { isBelow, nameOf, nextName, parentKey } from '../../scan/keys.js';
+import { baseName, type DirEntry, parentPath, readDirectory, type StatBuffer } from '../../platform/index.js';
+import { childKey, isBelow, nameOf, nextName, parentKey } from '../../scan/keys.js';
+import type { LeftOut, LeftOutHere } from '../../scan/left-out.js';
 import type { AttributePlan } from './attributes.js';
 import { Conflict } from './conflict.js';
-import type { Dir, Directories } from './directories.js';
+import { type Dir, type Directories, isCrossing } from './directories.js';
 import type { Mapping } from './mapping.js';
-import { removeTree } from './removal.js';
+import { type Candidate, removeTree } from './removal.js';
 import type { Selected, Selection } from './selection.js';
 import type { ClosedDir } from './session.js';
 import type { Overwrite } from './target.js';
@@ -41,24 +42,50 @@ export interface Removal {
    * their other contents says nothing.
    */
   isWhole(key: ByteString): boolean;
-  /** What is excluded from backups. */
-  unsaved: Selection;
+  /** Whether the user has named this very path to be restored. */
+  isNamed(key: ByteString): boolean;
+  /**
+   * Whether it may go on in a directory where another file system begins than that of the directory above. Of what
+   * happens to be mounted there nobody knows whether it was when the snapshot was made.
+   */
+  mayCross(key: ByteString, place: { path: ByteString; fd: number }): boolean;
+  /** Called with the path of each file system in which all is left. */
+  otherFileSystem(path: ByteString): void;
+  /** What backups leave out. */
+  leftOut: LeftOut;
+  /** Whether a backup of today, by this user, could read what is found, or is not. */
+  canRead(dir: number, name: ByteString, stat: StatBuffer): boolean;
+  /** Called with the path of what is left because no backup can have read it. */
+  unread(path: ByteString): void;
+  /** Called with the path of each directory of which nobody knows what backups leave out of it. */
+  unruled(path: ByteString): void;
   /** Called with the path of each thing that is gone, or would be. */
   removed(path: ByteString): void;
 }
 
-/** A directory of the archive on the way to the current entry. */
-interface Level {
+/** What tells in a directory what stays there. */
+interface Place {
   key: ByteString;
-  entry: Entry | undefined;
   selected: Selected;
-  unsaved: Selected;
+  /** undefined when nothing is removed anywhere. */
+  leftOut: LeftOutHere | undefined;
+}
+
+/** A directory of the archive on the way to the current entry. */
+interface Level extends Place {
+  entry: Entry | undefined;
   /** Whether it is to be restored itself, not only for the sake of what is in it. */
   wanted: boolean;
   /** Where it is restored, once something made that necessary; `failed` when it cannot be. */
   dir: Dir | 'failed' | undefined;
   /** Names that are there and have not come by. */
   left: Set<ByteString> | undefined;
+  /** Another file system begins here, or did so above, on which nothing is removed. */
+  isForeign: boolean;
+  /** Another file system begins here, which may be another than when the snapshot was made. */
+  crosses: boolean;
+  /** The snapshot has nothing in it. */
+  isEmpty: boolean;
 }
 
 /**
@@ -81,10 +108,13 @@ export class TreeWalk {
         key: '',
         entry: undefined,
         selected: selection.root(),
-        unsaved: (removal?.unsaved ?? selection).root(),
+        leftOut: removal?.leftOut.top(),
         wanted: false,
         dir: undefined,
         left: undefined,
+        isForeign: false,
+        crosses: false,
+        isEmpty: true,
       },
     ];
   }
@@ -143,10 +173,13 @@ export class TreeWalk {
       key,
       entry,
       selected,
-      unsaved: removal === undefined ? selected : removal.unsaved.child(above.unsaved, name, true),
+      leftOut: above.leftOut && removal?.leftOut.below(above.leftOut, key),
       wanted: entry !== undefined && selected.included && !selected.excluded,
       dir: above.dir === 'failed' ? 'failed' : undefined,
       left: undefined,
+      isForeign: false,
+      crosses: false,
+      isEmpty: true,
     };
     this.notice(above, name);
     this.levels.push(level);
@@ -175,6 +208,7 @@ export class TreeWalk {
 
   /** What has come by stays, selected or not. */
   private notice(above: Level, component: ByteString): void {
+    above.isEmpty = false;
     if (above.left === undefined) return;
     const name = this.options.mapping.nameFor(component, above.key === '');
     if (name !== undefined) above.left.delete(name);
@@ -205,16 +239,33 @@ export class TreeWalk {
       else if (name === undefined) throw new Conflict('its name is none that a directory can have');
       else level.dir = directories.child(above.dir, name, overwrite !== 'never');
       if (level.dir === 'failed') return;
-      if (removal !== undefined && level.wanted && !level.dir.made && removal.isWhole(level.key))
-        this.readNames(level, level.dir);
+      if (removal === undefined || level.dir.made) return;
+      if (path === undefined) this.lookForMount(level, level.dir, above!, removal);
+      if (level.wanted && removal.isWhole(level.key) && !level.isForeign) this.readNames(level, level.dir, removal);
+      // Once more: when this level was come to, those above may not have been looked at yet.
+      const here = above === undefined ? level.leftOut! : removal.leftOut.below(above.leftOut!, level.key);
+      level.leftOut = removal.leftOut.inside(here, level.key, directories.fd(level.dir), level.left);
     } catch (error) {
       level.dir = 'failed';
       this.destination.problem(this.entryOf(level), error);
     }
   }
 
-  private readNames(level: Level, dir: Dir): void {
-    level.left = new Set(readDirectory(this.options.directories.fd(dir)).map(({ name }) => name));
+  /** Finds out whether a directory, which is neither the target nor mapped, is on a file system of its own. */
+  private lookForMount(level: Level, dir: Dir, above: Level, removal: Removal): void {
+    level.crosses = isCrossing(dir, above.dir as Dir);
+    if (!level.crosses && !above.isForeign) return;
+    const { directories } = this.options;
+    const path = directories.bytesOf(dir);
+    level.isForeign = !removal.mayCross(level.key, { path, fd: directories.fd(dir) });
+    if (level.isForeign && level.crosses && level.wanted && removal.isWhole(level.key)) removal.otherFileSystem(path);
+  }
+
+  private readNames(level: Level, dir: Dir, removal: Removal): void {
+    // To whom it did not open itself, it was not saved either.
+    const isShut = [dir.loosened, level.entry?.mode].some((mode) => mode !== undefined && (mode & 0o500) !== 0o500);
+    if (isShut) removal.unread(this.options.directories.bytesOf(dir));
+    else level.left = new Set(readDirectory(this.options.directories.fd(dir)).map(({ name }) => name));
   }
 
   private close(level: Level): Promise<void> | undefined {
@@ -231,21 +282,28 @@ export class TreeWalk {
   }
 
   private removeLeft(level: Level, dir: Dir, left: Set<ByteString>): void {
-    const { directories, selection } = this.options;
+    const { directories } = this.options;
     const removal = this.options.removal!;
+    // A root that was saved while its disk was not mounted.
+    if (level.crosses && level.isEmpty && !removal.isNamed(level.key)) {
+      if (left.size > 0) removal.otherFileSystem(directories.bytesOf(dir));
+      return;
+    }
+    const isUnruled = left.size > 0 && [...this.levels, level].some((above) => this.lacksRules(above, removal));
+    if (isUnruled) {
+      removal.unruled(directories.bytesOf(dir));
+      return;
+    }
     for (const name of left) {
-      const keeps = (path: ByteString, stat: StatBuffer): boolean => {
-        if (removal.isProtected(stat)) return true;
-        const names = path === '' ? [name] : [name, ...path.split('/')];
-        return (
-          !isSelected(selection, level.selected, names, stat.isDirectory) ||
-          !isSelected(removal.unsaved, level.unsaved, names, stat.isDirectory)
-        );
-      };
-      const removed = (path: ByteString): void =>
-        removal.removed(directories.bytesOf(dir, path === '' ? name : `${name}/${path}`));
+      const pathOf = (path: ByteString): ByteString => directories.bytesOf(dir, path === '' ? name : `${name}/${path}`);
       try {
-        removeTree(directories.pin(dir), name, { dryRun: removal.dryRun, keeps, removed });
+        removeTree<Place>(directories.pin(dir), name, level, {
+          dryRun: removal.dryRun,
+          keeps: (candidate) => this.keeps(candidate, removal, pathOf),
+          enter: (above, child, fd, names) => this.look(above, child, fd, names, removal),
+          removed: (path) => removal.removed(pathOf(path)),
+          otherFileSystem: (path) => removal.otherFileSystem(pathOf(path)),
+        });
       } catch (error) {
         this.destination.problem({ ...this.entryOf(level), key: `${level.key}\0${name}` }, error);
       } finally {
@@ -254,18 +312,43 @@ export class TreeWalk {
     }
   }
 
+  /** Whether something that the snapshot does not have stays. */
+  private keeps(candidate: Candidate<Place>, removal: Removal, pathOf: (path: ByteString) => ByteString): boolean {
+    const { path, stat, dir, name, place } = candidate;
+    if (removal.isProtected(stat)) return true;
+    const { included, excluded } = this.options.selection.child(place.selected, name, stat.isDirectory);
+    if (!included || excluded) return true;
+    if (removal.leftOut.has(place.leftOut!, childKey(place.key, name), stat)) return true;
+    if (removal.canRead(dir, name, stat)) return false;
+    removal.unread(pathOf(path));
+    return true;
+  }
+
+  /** What tells what stays in a directory that the snapshot does not have. */
+  private look(above: Place, name: ByteString, fd: number, names: readonly DirEntry[], removal: Removal): Place {
+    const key = childKey(above.key, name);
+    const there = new Set(names.map((entry) => entry.name));
+    return {
+      key,
+      selected: this.options.selection.child(above.selected, name, true),
+      leftOut: removal.leftOut.inside(removal.leftOut.below(above.leftOut!, key), key, fd, there),
+    };
+  }
+
+  /**
+   * Whether it is not known what backups leave out of a directory: what says so cannot be read, or is in the snapshot
+   * and was not in its place.
+   */
+  private lacksRules({ key, leftOut }: Level, removal: Removal): boolean {
+    if (leftOut === undefined) return false;
+    const isLost = (name: ByteString): boolean => this.options.ancestor(childKey(key, name))?.type === EntryType.file;
+    return leftOut.isUnknown || removal.leftOut.untold(leftOut, key).some(isLost);
+  }
+
   /** The directory's entry, or as much of one as messages need. */
   private entryOf(level: Level): Entry {
     return level.entry ?? bareDirectory(level.key);
   }
-}
-
-function isSelected(selection: Selection, from: Selected, names: readonly ByteString[], isDirectory: boolean): boolean {
-  let at = from;
-  names.forEach((name, i) => {
-    at = selection.child(at, name, i < names.length - 1 || isDirectory);
-  });
-  return at.included && !at.excluded;
 }
 
 function bareDirectory(key: ByteString): Entry {

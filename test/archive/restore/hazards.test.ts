@@ -372,7 +372,10 @@ describe.runIf(isRoot)('without root', () => {
       return lab.restore({ delete: true, isProtected: (stat) => stat.ino === ino });
     });
     expect(result).toMatchObject({ restored: 1, errors: [] });
-    expect(fs.readdirSync(at('d')).sort()).toEqual(['file', 'holder']);
+    // What does not open itself to its owner was not saved either.
+    expect(fs.readdirSync(at('d')).sort()).toEqual(['dark', 'file', 'holder']);
+    expect(lab.warnings.at(-1)).toMatch(/could not read, .*: \S*\/d\/dark;/);
+    expect(fs.readdirSync(at('d/dark'))).toEqual(['f']);
     expect(fs.statSync(at('d/file')).isFile()).toBe(true);
     // What stays is as it was.
     expect(fs.readdirSync(at('d/holder'))).toEqual(['store']);
@@ -482,6 +485,72 @@ describe.runIf(isRoot)('as root', () => {
       for (const path of ['d/extra/disk/f', 'd/extra/bound/f', 'd/file/f']) expect(text(path)).toBe('theirs');
     } finally {
       for (const path of ['d/extra/disk', 'd/extra/bound', 'd/file']) spawnSync('umount', [at(path)]);
+    }
+  });
+
+  it.each([
+    ['left, whatever the snapshot has in it', {}, ['gone'], ['bound', 'saved', 'usb']],
+    ['left with another named', { named: ['/d'] }, ['gone'], ['bound', 'saved', 'usb']],
+    ['restored as named', { named: ['/d/saved', '/d/usb'] }, ['gone', 'saved/new', 'usb/new'], ['bound']],
+    [
+      'restored as a root, unless the root was empty',
+      { roots: ['/', '/d/saved', '/d/usb'] },
+      ['gone', 'saved/new'],
+      ['bound', 'usb'],
+    ],
+    [
+      'left though named, where backups keep to one',
+      { named: ['/d/saved'], unsaved: { oneFileSystem: true } },
+      ['gone'],
+      ['bound', 'saved', 'usb'],
+    ],
+    ['restored as mapped', { map: 'saved' }, ['gone', 'saved/new'], ['bound', 'usb']],
+  ])('what is in a directory of the snapshot on which something is mounted is %s', async (_, how, goes, left) => {
+    lab.dir('/d');
+    lab.dir('/d/bound');
+    lab.dir('/d/saved');
+    lab.dir('/d/saved/sub');
+    lab.file('/d/saved/sub/file', 'f');
+    lab.dir('/d/usb');
+    const mounts = ['bound', 'saved', 'usb'];
+    const theirs = join(lab.base, 'theirs');
+    fs.mkdirSync(theirs);
+    const { map, ...options } = how as { map?: string; named?: string[]; roots?: string[]; unsaved?: object };
+    try {
+      for (const name of mounts) {
+        fs.mkdirSync(at(`d/${name}`), { recursive: true });
+        const what = name === 'bound' ? ['--bind', theirs] : ['-t', 'tmpfs', 'tmpfs'];
+        if (spawnSync('mount', [...what, at(`d/${name}`)]).status !== 0) return;
+      }
+      fs.mkdirSync(at('d/saved/sub'));
+      for (const path of ['gone', 'bound/new', 'saved/new', 'usb/new']) fs.writeFileSync(at(`d/${path}`), 'x');
+      const mapped = map === undefined ? [] : [{ from: `/d/${map}`, to: at(`d/${map}`) }];
+      for (const dryRun of [true, false]) {
+        lab.warnings.length = 0;
+        const result = await lab.restore({ delete: true, dryRun, map: mapped, ...options });
+        expect(result.errors).toEqual([]);
+        expect([...result.deleted!].sort()).toEqual(goes.map((path) => at(`d/${path}`)));
+        const named = left.map((name) => at(`d/${name}`)).join(', ');
+        expect(lab.warnings).toEqual([expect.stringContaining(`on other file systems than the target's: ${named};`)]);
+      }
+      for (const name of left) expect(text(`d/${name}/new`)).toBe('x');
+      expect(text('d/saved/sub/file')).toBe('f');
+    } finally {
+      for (const name of mounts) spawnSync('umount', [at(`d/${name}`)]);
+    }
+  });
+
+  it('a pseudo file system is left even if its path is named', async () => {
+    lab.dir('/d');
+    lab.dir('/d/queues');
+    fs.mkdirSync(at('d/queues'), { recursive: true });
+    if (spawnSync('mount', ['-t', 'mqueue', 'none', at('d/queues')]).status !== 0) return;
+    try {
+      fs.writeFileSync(at('d/queues/queue'), '');
+      expect(await lab.restore({ delete: true, named: ['/d/queues'] })).toMatchObject({ deleted: [], errors: [] });
+      expect(fs.readdirSync(at('d/queues'))).toEqual(['queue']);
+    } finally {
+      spawnSync('umount', [at('d/queues')]);
     }
   });
 

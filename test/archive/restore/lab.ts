@@ -21,7 +21,9 @@ import { type Entry, EntryType, ID_LENGTH, NO_CONTENT } from '../../../src/forma
 import { decodeDirectory } from '../../../src/format/pack.js';
 import { Compressor } from '../../../src/format/zstd.js';
 import type { StatBuffer } from '../../../src/platform/index.js';
+import { LeftOut } from '../../../src/scan/index.js';
 import { type ObjectStore, objectPath, openStore } from '../../../src/store/index.js';
+import { planFor } from '../../scan/support.js';
 
 /** Fields of an entry that a test cares about. */
 export type Fields = Partial<Omit<Entry, 'key' | 'type'>>;
@@ -32,7 +34,10 @@ export type Piece = Uint8Array | number;
 export interface LabOptions extends Partial<PassOptions> {
   map?: { from: ByteString; to: ByteString }[];
   roots?: string[];
-  unsaved?: string[];
+  /** What backups leave out. */
+  unsaved?: Partial<Parameters<typeof planFor>[1] & object>['config'];
+  /** Paths that the user has named. */
+  named?: string[];
   isProtected?: (stat: StatBuffer) => boolean;
   signal?: AbortSignal;
   /** Entries to restore; default: all of the lab's. */
@@ -193,6 +198,7 @@ export class Lab {
     const entries = [...this.entries].filter(options.only ?? (() => true)).sort((a, b) => (a.key < b.key ? -1 : 1));
     let notSeen: BlobIndex | undefined;
     const nothing = (): void => undefined;
+    const plan = await planFor(options.roots ?? ['/'], { config: options.unsaved });
     try {
       return await runPass(
         {
@@ -219,7 +225,8 @@ export class Lab {
           entries,
           ancestor: (key) => this.entries.find((entry) => entry.key === key),
           roots: (options.roots ?? ['/']).map((path) => fromDisplay(path).slice(1).replaceAll('/', '\0')),
-          unsaved: options.unsaved ?? [],
+          named: (options.named ?? []).map((path) => fromDisplay(path).slice(1).replaceAll('/', '\0')),
+          leftOut: options.delete ? new LeftOut(plan.scan) : undefined,
           isProtected: options.isProtected ?? (() => false),
           totals: undefined,
           problems: [],

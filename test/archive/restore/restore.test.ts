@@ -432,7 +432,7 @@ describe('what was there', () => {
       delete: true,
       roots: ['/home/x'],
       exclude: ['*.keep'],
-      unsaved: ['/home/x/cache'],
+      unsaved: { exclude: ['/home/x/cache'] },
       isProtected: (stat: { ino: number }) => stat.ino === ino,
     };
     const names = (list: unknown): string[] => (list as string[]).map((path) => path.slice(lab.target.length)).sort();

@@ -3,6 +3,8 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Archive } from '../../e2e/archive.js';
+import { temporaryFolder } from '../../e2e/cli.js';
+import { asPlainUser, giveAway, UNDER_PLAIN_USER } from '../../e2e/plain-user.js';
 import { noise } from './lab.js';
 
 /** Restoring, as the command line does it: with a catalog and worker threads. */
@@ -93,6 +95,117 @@ describe('--delete', () => {
     await a.json('restore', ['--target', '/', '--delete', '--yes']);
     expect(fs.existsSync(a.store)).toBe(true);
     expect(fs.existsSync(a.config)).toBe(true);
+  });
+});
+
+describe('--delete in place', () => {
+  const TAG = 'Signature: 8a477f597d28d172789f06886806bc55';
+
+  it('removes nothing that backups leave out, whatever says so', async () => {
+    const a = await Archive.make();
+    const at = (path: string): string => join(a.tree, path);
+    const write = (path: string, content: string | Uint8Array = 'only here'): void => {
+      fs.mkdirSync(join(at(path), '..'), { recursive: true });
+      fs.writeFileSync(at(path), content);
+    };
+    const patterns = join(a.folder, 'patterns');
+    fs.writeFileSync(patterns, '*.bak\n');
+    a.configure({
+      backup_roots: [a.tree],
+      exclude: ['*.tmp'],
+      exclude_file: patterns,
+      exclude_caches: true,
+      exclude_larger_than: '1MB',
+    });
+    write('.backupninjaignore', 'ig\nb/ig2\n');
+    for (const path of ['b/saved', 'cache/deep/saved not', 'c/.keep']) write(path);
+    write('cache/CACHEDIR.TAG', TAG);
+    const left = [
+      'a.tmp',
+      'ig',
+      'b/ig',
+      'b/ig2',
+      'b/x.bak',
+      'b/t.log',
+      'cache/data',
+      'cache/deep/saved not',
+      'new/in/ig',
+    ];
+    for (const path of left) write(path);
+    write('b/large', noise(1_200_000));
+    await a.backup(['--exclude', '*.log']);
+    // Of a part only: what was left out of the rest still is.
+    await a.backup([at('c')]);
+    for (const path of ['b/new', 'new/in/file', 'new/other/.backupninjaignore']) write(path);
+    write('new/cache/CACHEDIR.TAG', TAG);
+    write('new/cache/data');
+    const gone = ['b/new', 'new/cache/CACHEDIR.TAG', 'new/in/file', 'new/other', 'new/other/.backupninjaignore'];
+
+    const restore = ['--target', '/', '--delete', '--yes'];
+    // Named alone, too: what says so lies above.
+    const part = await a.json('restore', [...restore, at('b')]);
+    expect(part.deleted).toEqual([at('b/new')]);
+    write('b/new');
+    const { deleted, errors } = await a.json('restore', restore);
+    expect(errors).toEqual([]);
+    expect([...deleted!].sort()).toEqual(gone.map(at).sort());
+    for (const path of [...left, 'new/cache/data']) expect(read(at(path)), path).toBe('only here');
+    expect(fs.statSync(at('b/large')).size).toBe(1_200_000);
+  });
+
+  it('waits for the file that tells what is left out, if that is missing', async () => {
+    const a = await Archive.make();
+    const at = (path: string): string => join(a.tree, path);
+    fs.mkdirSync(at('!first'));
+    fs.writeFileSync(at('.backupninjaignore'), 'ig\n');
+    for (const path of ['ig', '!first/ig']) fs.writeFileSync(at(path), 'only here');
+    await a.backup();
+    for (const path of ['new', '!first/new']) fs.writeFileSync(at(path), 'new');
+    fs.rmSync(at('.backupninjaignore'));
+    const restore = ['restore', '--json', '--target', '/', '--delete', '--yes', a.tree];
+    const first = await a.run(restore);
+    expect(JSON.parse(first.stdout)).toMatchObject({ restored: 1, deleted: [], errors: [] });
+    expect(first.stderr).toMatch(/removed nothing in \S*\/tree\/!first, \S*\/tree: .*was missing/);
+    const second = await a.run(restore);
+    expect(JSON.parse(second.stdout).deleted).toEqual([at('!first/new'), at('new')]);
+    expect(second.stderr).not.toMatch(/removed nothing/);
+    for (const path of ['ig', '!first/ig']) expect(read(at(path))).toBe('only here');
+  });
+
+  it('leaves what its user cannot read, with one line about it', async () => {
+    const folder = temporaryFolder();
+    giveAway(folder);
+    const a = asPlainUser(() => new Archive({ folder, under: UNDER_PLAIN_USER }));
+    await a.json('init');
+    const at = (path: string): string => join(a.tree, path);
+    asPlainUser(() => {
+      fs.writeFileSync(at('secret'), 'only here', { mode: 0 });
+      fs.mkdirSync(at('d'));
+      fs.writeFileSync(at('d/z'), 'only here');
+      fs.chmodSync(at('d'), 0o300);
+      fs.writeFileSync(at('saved'), 'saved');
+    });
+    await a.backup([], 3);
+    asPlainUser(() => fs.writeFileSync(at('new'), 'new'));
+    const outcome = await a.run(['restore', '--json', '--target', '/', '--delete', '--yes', a.tree]);
+    expect(JSON.parse(outcome.stdout).deleted).toEqual([at('new')]);
+    expect(outcome.stderr).toContain(`${at('d')}, ${at('secret')}`);
+    // It was not saved when it could not be read, whoever can read it now.
+    asPlainUser(() => fs.chmodSync(at('d'), 0o700));
+    await a.run(['restore', '--target', '/', '--delete', '--yes', a.tree]);
+    expect(fs.readdirSync(at('d'))).toEqual(['z']);
+    expect(fs.existsSync(at('secret'))).toBe(true);
+  });
+
+  it('is refused while a file of patterns that the config names is missing', async () => {
+    const a = await Archive.make();
+    await a.backup();
+    a.configure({ backup_roots: [a.tree], exclude_file: join(a.folder, 'nothing') });
+    fs.writeFileSync(join(a.tree, 'new'), '');
+    const outcome = await a.run(['restore', '--target', '/', '--delete', '--yes', a.tree]);
+    expect(outcome).toMatchObject({ code: 2, stderr: expect.stringContaining('cannot read exclude_file') });
+    expect(fs.existsSync(join(a.tree, 'new'))).toBe(true);
+    expect((await a.run(['restore', '--target', '/', a.tree])).code).toBe(0);
   });
 });
 
