@@ -663,7 +663,7 @@ function readFailure(read: FileRead): string {
 }
 
 function withXattrs(entry: Entry): Entry {
-  const xattrs = entry.type === EntryType.symlink ? [] : readXattrs(pathOf(entry.key));
+  const xattrs = readXattrs(pathOf(entry.key));
   if (xattrs.length > 0) entry.xattrs = xattrs;
   return entry;
 }
