@@ -113,7 +113,8 @@ export class Target {
       removeFileAt(fd, name);
       makeNode(entry, fd, name);
     }
-    applyToNew(fd, name, want, TYPES[entry.type], !dir.made, this.notes);
+    const place = { isForeign: !dir.made, inheritsAcl: dir.handsAclDown };
+    applyToNew(fd, name, want, TYPES[entry.type], place, this.notes);
     setTimesAt(fd, name, want.mtimeSec, want.mtimeNsec);
   }
 
