@@ -7,8 +7,10 @@ import {
   chownFd,
   closeFd,
   FileType,
+  getXattrAt,
   getXattrFd,
   groupId,
+  listXattrsAt,
   listXattrsFd,
   pinNodeAt,
   removeXattrAt,
@@ -138,7 +140,7 @@ export function applyToOpen(fd: number, want: Attributes, stat: StatBuffer, note
   const names = listXattrsFd(fd);
   const access = want.xattrs.some(([name]) => name === ACCESS_ACL);
   for (const name of names) {
-    if (want.xattrs.some(([wanted]) => wanted === name) || !isRemovable(name)) continue;
+    if (!isUnwanted(name, want)) continue;
     tryXattr(name, () => removeXattrFd(fd, name), notes);
     perm = -1;
   }
@@ -221,6 +223,25 @@ export interface AttributeChange {
   unwanted: readonly ByteString[];
 }
 
+/**
+ * What is to be changed so that something that is neither file nor directory has the attributes, times apart; undefined
+ * when nothing is.
+ */
+export function changeOfNode(
+  dir: number,
+  name: ByteString,
+  stat: StatBuffer,
+  want: Attributes,
+): AttributeChange | undefined {
+  const chown = want.uid !== -1 && (stat.uid !== want.uid || stat.gid !== want.gid);
+  const chmod = !stat.isSymlink && stat.perm !== want.perm;
+  // A symlink has none that could be: it is not asked.
+  const unwanted = stat.isSymlink ? [] : listXattrsAt(dir, name).filter((attribute) => isUnwanted(attribute, want));
+  const xattrs = want.xattrs.filter(([attribute, value]) => !sameBytes(getXattrAt(dir, name, attribute), value));
+  if (!chown && !chmod && unwanted.length === 0 && xattrs.length === 0) return undefined;
+  return { want: { ...want, uid: chown ? want.uid : -1, xattrs }, unwanted };
+}
+
 /** Sets attributes, but not times, of what is neither file nor directory. Never follows. */
 export function applyToNode(node: Node, { want, unwanted }: AttributeChange, notes: AttributeNotes): void {
   const { dir, name, pin, type } = node;
@@ -249,9 +270,12 @@ function checkNew(pin: number, type: FileType): void {
 export function hasAttributes(fd: number, stat: StatBuffer, want: Attributes): boolean {
   if (want.uid !== -1 && (stat.uid !== want.uid || stat.gid !== want.gid)) return false;
   if (stat.perm !== want.perm) return false;
-  for (const name of listXattrsFd(fd))
-    if (isRemovable(name) && !want.xattrs.some(([wanted]) => wanted === name)) return false;
+  for (const name of listXattrsFd(fd)) if (isUnwanted(name, want)) return false;
   return want.xattrs.every(([name, value]) => sameBytes(getXattrFd(fd, name), value));
+}
+
+function isUnwanted(name: ByteString, { xattrs }: Attributes): boolean {
+  return isRemovable(name) && !xattrs.some(([wanted]) => wanted === name);
 }
 
 /**

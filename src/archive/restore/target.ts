@@ -1,8 +1,6 @@
 import type { ByteString } from '../../bytes.js';
 import { type Entry, EntryType } from '../../format/entry.js';
 import {
-  chmodAt,
-  chownAt,
   closeFd,
   FileType,
   linkAt,
@@ -11,6 +9,7 @@ import {
   makeFifoAt,
   makeSocketAt,
   openFileAt,
+  pinNodeAt,
   readLinkAt,
   removeFileAt,
   StatBuffer,
@@ -19,7 +18,16 @@ import {
   symlinkAt,
   tryStatAt,
 } from '../../platform/index.js';
-import { type AttributeNotes, type Attributes, applyToNew, applyToOpen, hasAttributes } from './attributes.js';
+import {
+  type AttributeChange,
+  type AttributeNotes,
+  type Attributes,
+  applyToNew,
+  applyToNode,
+  applyToOpen,
+  changeOfNode,
+  hasAttributes,
+} from './attributes.js';
 import { Conflict } from './conflict.js';
 import { type Dir, type Directories, identityOf, ignoring, sameIdentity } from './directories.js';
 import type { LinkGroup } from './links.js';
@@ -216,17 +224,32 @@ export class Target {
 
   private refreshOther(dir: number, name: ByteString, want: Attributes): boolean {
     const { stat } = this;
-    const isSymlink = stat.isSymlink;
-    const chown = want.uid !== -1 && (stat.uid !== want.uid || stat.gid !== want.gid);
-    const chmod = !isSymlink && stat.perm !== want.perm;
+    const change = changeOfNode(dir, name, stat, want);
     const touch = stat.mtimeSec !== want.mtimeSec || stat.mtimeNsec !== want.mtimeNsec;
-    if (!chown && !chmod && !touch) return true;
+    if (change === undefined && !touch) return true;
     if (stat.nlink > 1) return false;
     if (this.dryRun) return true;
-    if (chown) chownAt(dir, name, want.uid, want.gid);
-    if (chmod || (chown && !isSymlink)) chmodAt(dir, name, want.perm);
+    if (change !== undefined && !this.changeNode(dir, name, change)) return false;
     if (touch) setTimesAt(dir, name, want.mtimeSec, want.mtimeNsec);
     return true;
+  }
+
+  /** False when what was looked at has been replaced, perhaps by a further name of what lies outside. */
+  private changeNode(dir: number, name: ByteString, change: AttributeChange): boolean {
+    const { stat } = this;
+    const { type } = stat;
+    const identity = identityOf(stat);
+    const pin = pinNodeAt(dir, name);
+    try {
+      if (pin !== undefined) {
+        statFd(pin, stat);
+        if (!sameIdentity(identity, stat) || stat.nlink > 1) return false;
+      }
+      applyToNode({ dir, name, pin, type }, change, this.notes);
+      return true;
+    } finally {
+      if (pin !== undefined) closeFd(pin);
+    }
   }
 }
 
