@@ -637,7 +637,8 @@ function isSameVersion(old: Entry, entry: Entry): boolean {
     old.uid === entry.uid &&
     old.gid === entry.gid &&
     old.user === entry.user &&
-    old.group === entry.group
+    old.group === entry.group &&
+    (old.link !== undefined || entry.link === undefined)
   );
 }
 
