@@ -88,6 +88,7 @@ export {
   listXattrsFd,
   removeXattrAt,
   removeXattrFd,
+  removeXattrPinned,
   setXattrAt,
   setXattrFd,
   setXattrPinned,

@@ -41,6 +41,7 @@ const lget = libc('lgetxattr', 'long', [P, P, P, 'size_t']);
 const lset = libc('lsetxattr', 'int', [P, P, P, 'size_t', 'int']);
 const followSet = libc('setxattr', 'int', [P, P, P, 'size_t', 'int']);
 const lremove = libc('lremovexattr', 'int', [P, P]);
+const followRemove = libc('removexattr', 'int', [P, P]);
 const listAt = syscall(['int', P, 'uint', P, 'size_t']);
 const valueAt = syscall(['int', P, 'uint', P, P, 'size_t']);
 const removeAt = syscall(['int', P, 'uint', P]);
@@ -249,4 +250,10 @@ export function removeXattrFd(fd: number, attribute: ByteString): void {
 export function removeXattrAt(dir: number, name: ByteString, attribute: ByteString): void {
   const result = nativeAvailable() ? callsAt(dir, name).remove(attribute) : errnoOf('ENOTSUP');
   if (result < 0 && result !== NO_DATA) throw failureAt(result, 'removexattr', dir, name);
+}
+
+/** As `removeXattrFd`, of what `pinNodeAt` has pinned. */
+export function removeXattrPinned(pin: number, attribute: ByteString): void {
+  const result = outcome(followRemove()!(cString(`/proc/self/fd/${pin}`), cString2(attribute)));
+  if (result < 0 && result !== NO_DATA) throw failureFd(result, 'removexattr', pin);
 }

@@ -21,6 +21,7 @@ export const Fact = {
   ctimeSec: 7,
   ctimeNsec: 8,
   ino: 9,
+  nlink: 11,
 } as const;
 
 const scratch = new Float64Array(FACTS);

@@ -140,6 +140,7 @@ export function strangeTree(root: string, asRoot = isRoot): void {
   // Extended attributes
   write('attributes/file');
   fs.mkdirSync(at('attributes/folder'));
+  fs.symlinkSync('file', at('attributes/symlink'));
   const attributes = openDirectory(fromDisplay(at('attributes')));
   if (hasXattrs(attributes)) {
     setXattrAt(attributes, 'file', 'user.empty', new Uint8Array());
@@ -147,6 +148,7 @@ export function strangeTree(root: string, asRoot = isRoot): void {
     setXattrAt(attributes, 'folder', 'user.of a folder', Buffer.from('value'));
     if (asRoot) {
       setXattrAt(attributes, 'file', 'trusted.secret', Buffer.from('of root'));
+      setXattrAt(attributes, 'symlink', 'trusted.secret', Buffer.from('of the symlink itself'));
       setXattrAt(
         attributes,
         'file',

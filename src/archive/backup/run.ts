@@ -644,7 +644,8 @@ function isSameVersion(old: Entry, entry: Entry): boolean {
     old.uid === entry.uid &&
     old.gid === entry.gid &&
     old.user === entry.user &&
-    old.group === entry.group
+    old.group === entry.group &&
+    (old.link !== undefined || entry.link === undefined)
   );
 }
 
@@ -670,7 +671,7 @@ function readFailure(read: FileRead): string {
 }
 
 function withXattrs(entry: Entry): Entry {
-  const xattrs = entry.type === EntryType.symlink ? [] : readXattrs(pathOf(entry.key));
+  const xattrs = readXattrs(pathOf(entry.key));
   if (xattrs.length > 0) entry.xattrs = xattrs;
   return entry;
 }

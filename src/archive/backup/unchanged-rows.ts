@@ -46,11 +46,17 @@ export function hasFacts(version: SegmentWalk, facts: Float64Array, at: number, 
     version.mtimeSec === facts[at + Fact.mtimeSec] &&
     version.type === facts[at + Fact.type] &&
     (version.type !== EntryType.file || version.size === facts[at + Fact.size]) &&
-    (ignored.ignoreCtime ||
-      (version.ctimeSec === facts[at + Fact.ctimeSec] && version.ctimeNsec === facts[at + Fact.ctimeNsec])) &&
+    (ignored.ignoreCtime
+      ? !isNewlyLinked(version, facts, at)
+      : version.ctimeSec === facts[at + Fact.ctimeSec] && version.ctimeNsec === facts[at + Fact.ctimeNsec]) &&
     (ignored.ignoreInode || version.ino === facts[at + Fact.ino]) &&
     version.mode === facts[at + Fact.mode] &&
     version.uid === facts[at + Fact.uid] &&
     version.gid === facts[at + Fact.gid]
   );
+}
+
+/** Whether what was saved as a file with one name has several now, of which otherwise only the ctime tells. */
+function isNewlyLinked({ type, segment, position }: SegmentWalk, facts: Float64Array, at: number): boolean {
+  return facts[at + Fact.nlink] > 1 && type !== EntryType.dir && segment.rareFieldsOf(position)?.link === undefined;
 }

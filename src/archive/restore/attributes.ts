@@ -7,11 +7,15 @@ import {
   chownFd,
   closeFd,
   FileType,
+  getXattrAt,
   getXattrFd,
   groupId,
+  listXattrsAt,
   listXattrsFd,
   pinNodeAt,
+  removeXattrAt,
   removeXattrFd,
+  removeXattrPinned,
   StatBuffer,
   setTimesFd,
   setXattrAt,
@@ -136,7 +140,7 @@ export function applyToOpen(fd: number, want: Attributes, stat: StatBuffer, note
   const names = listXattrsFd(fd);
   const access = want.xattrs.some(([name]) => name === ACCESS_ACL);
   for (const name of names) {
-    if (want.xattrs.some(([wanted]) => wanted === name) || !isRemovable(name)) continue;
+    if (!isUnwanted(name, want)) continue;
     tryXattr(name, () => removeXattrFd(fd, name), notes);
     perm = -1;
   }
@@ -169,11 +173,20 @@ function setAcl(
   tryXattr(name, () => setXattrFd(fd, name, value), notes);
 }
 
+/** What is known of the place of something that was just made. */
+export interface NewPlace {
+  /**
+   * Others may write to the directory. They could put a further name of someone's file in its place, so that its owner
+   * and rights are changed: then only what certainly was just made is touched.
+   */
+  isForeign: boolean;
+  /** The directory has given it an ACL, which is not what was saved. */
+  inheritsAcl: boolean;
+}
+
 /**
  * Sets the attributes of what was just made at `name` and is neither file nor directory. Never follows. The caller sets
  * the times, last.
- * @param isForeign others may write to the directory. They could put a further name of someone's file in its place, so
- *   that its owner and rights are changed: then only what certainly was just made is touched
  * @throws Conflict when it is something else
  */
 export function applyToNew(
@@ -181,22 +194,69 @@ export function applyToNew(
   name: ByteString,
   want: Attributes,
   type: FileType,
-  isForeign: boolean,
+  place: NewPlace,
   notes: AttributeNotes,
 ): void {
-  const pin = isForeign && want.uid !== -1 ? pinNodeAt(dir, name) : undefined;
+  const pin = place.isForeign && want.uid !== -1 ? pinNodeAt(dir, name) : undefined;
   try {
     if (pin !== undefined) checkNew(pin, type);
-    const [at, own] = pin === undefined ? [dir, name] : [pin, ''];
-    const given = want.uid === -1 || tryChown(() => chownAt(at, own, want.uid, want.gid), notes);
-    if (type !== FileType.symlink) chmodAt(at, own, given ? want.perm : want.perm & ~SETUID_SETGID);
-    for (const [attribute, value] of want.xattrs) {
-      const set = () =>
-        pin === undefined ? setXattrAt(dir, name, attribute, value) : setXattrPinned(pin, attribute, value);
-      tryXattr(attribute, set, notes);
-    }
+    // Symlinks inherit none.
+    const unwanted = place.inheritsAcl && type !== FileType.symlink ? [ACCESS_ACL] : [];
+    applyToNode({ dir, name, pin, type }, { want, unwanted }, notes);
   } finally {
     if (pin !== undefined) closeFd(pin);
+  }
+}
+
+/** Something that is neither file nor directory, and so is not opened: where it is, and pinned if that can be. */
+export interface Node {
+  dir: number;
+  name: ByteString;
+  pin: number | undefined;
+  type: FileType;
+}
+
+/** What is to be done to something's attributes. */
+export interface AttributeChange {
+  want: Attributes;
+  /** Extended attributes that go. */
+  unwanted: readonly ByteString[];
+}
+
+/**
+ * What is to be changed so that something that is neither file nor directory has the attributes, times apart; undefined
+ * when nothing is.
+ */
+export function changeOfNode(
+  dir: number,
+  name: ByteString,
+  stat: StatBuffer,
+  want: Attributes,
+): AttributeChange | undefined {
+  const chown = want.uid !== -1 && (stat.uid !== want.uid || stat.gid !== want.gid);
+  const chmod = !stat.isSymlink && stat.perm !== want.perm;
+  // A symlink has none that could be: it is not asked.
+  const unwanted = stat.isSymlink ? [] : listXattrsAt(dir, name).filter((attribute) => isUnwanted(attribute, want));
+  const xattrs = want.xattrs.filter(([attribute, value]) => !sameBytes(getXattrAt(dir, name, attribute), value));
+  if (!chown && !chmod && unwanted.length === 0 && xattrs.length === 0) return undefined;
+  return { want: { ...want, uid: chown ? want.uid : -1, xattrs }, unwanted };
+}
+
+/** Sets attributes, but not times, of what is neither file nor directory. Never follows. */
+export function applyToNode(node: Node, { want, unwanted }: AttributeChange, notes: AttributeNotes): void {
+  const { dir, name, pin, type } = node;
+  const [at, own] = pin === undefined ? [dir, name] : [pin, ''];
+  const given = want.uid === -1 || tryChown(() => chownAt(at, own, want.uid, want.gid), notes);
+  // Permission bits would go to an ACL's mask as long as there is one.
+  for (const attribute of unwanted) {
+    const remove = () => (pin === undefined ? removeXattrAt(dir, name, attribute) : removeXattrPinned(pin, attribute));
+    tryXattr(attribute, remove, notes);
+  }
+  if (type !== FileType.symlink) chmodAt(at, own, given ? want.perm : want.perm & ~SETUID_SETGID);
+  for (const [attribute, value] of want.xattrs) {
+    const set = () =>
+      pin === undefined ? setXattrAt(dir, name, attribute, value) : setXattrPinned(pin, attribute, value);
+    tryXattr(attribute, set, notes);
   }
 }
 
@@ -210,9 +270,12 @@ function checkNew(pin: number, type: FileType): void {
 export function hasAttributes(fd: number, stat: StatBuffer, want: Attributes): boolean {
   if (want.uid !== -1 && (stat.uid !== want.uid || stat.gid !== want.gid)) return false;
   if (stat.perm !== want.perm) return false;
-  for (const name of listXattrsFd(fd))
-    if (isRemovable(name) && !want.xattrs.some(([wanted]) => wanted === name)) return false;
+  for (const name of listXattrsFd(fd)) if (isUnwanted(name, want)) return false;
   return want.xattrs.every(([name, value]) => sameBytes(getXattrFd(fd, name), value));
+}
+
+function isUnwanted(name: ByteString, { xattrs }: Attributes): boolean {
+  return isRemovable(name) && !xattrs.some(([wanted]) => wanted === name);
 }
 
 /**

@@ -11,6 +11,8 @@ export interface LinkGroup {
   state: 'pending' | 'there' | 'failed' | 'damaged';
   /** Why it is damaged. */
   reason: string;
+  /** In a dry run: the first would be made anew, so that none that is there now is a name of it. */
+  wouldBeNew: boolean;
 }
 
 /** The hard-link groups met so far, by `linkKey`. */
@@ -23,7 +25,7 @@ export class LinkGroups {
 
   /** Makes this name the first of its group. */
   begin(key: ByteString, dir: Dir, name: ByteString): LinkGroup {
-    const group: LinkGroup = { dir, name, state: 'pending', reason: '' };
+    const group: LinkGroup = { dir, name, state: 'pending', reason: '', wouldBeNew: false };
     this.groups.set(key, group);
     return group;
   }

@@ -166,11 +166,12 @@ export class RestoreSession {
     this.attributes = new AttributePlan(parts.numericOwner);
     this.directories = parts.directories;
     this.places = new BlobPlaces(parts.index, parts.fallback);
-    const { overwrite, dryRun, isProtected } = parts;
+    const { overwrite, dryRun, verify, isProtected } = parts;
     this.target = new Target({
       directories: this.directories,
       overwrite,
       dryRun,
+      verify,
       notes: this.attributes.notes,
       isProtected,
     });
@@ -261,7 +262,7 @@ export class RestoreSession {
     window: Window,
   ): Promise<void> | undefined {
     const want = this.attributes.of(entry);
-    const check = this.parts.verify && !this.parts.dryRun && entry.type === EntryType.file;
+    const check = this.parts.verify && entry.type === EntryType.file;
     let todo = decision;
     if (todo === 'matches' && !check) {
       if (this.target.refresh(entry, dir, name, want)) {
@@ -272,9 +273,8 @@ export class RestoreSession {
       todo = 'replace';
     }
     if (this.parts.dryRun) {
-      this.parts.context.report.detail(`would restore ${toDisplay(pathOf(entry.key))}`);
-      if (group !== undefined) group.state = 'there';
-      this.done(entry);
+      if (todo === 'matches') return this.dryVerify({ entry, dir, name }, want, group);
+      this.dryContent(entry, group);
       return undefined;
     }
     if (entry.type !== EntryType.file) {
@@ -293,6 +293,23 @@ export class RestoreSession {
       return undefined;
     }
     return this.planBig(entry, dir, name, todo, want, group, window);
+  }
+
+  /** A file looks right: says what would become of it once its bytes have been compared. */
+  private async dryVerify(file: PlacedFile, want: Attributes, group: LinkGroup | undefined): Promise<void> {
+    const { entry, dir, name } = file;
+    try {
+      if ((await this.hasBytes(file)) && this.target.refresh(entry, dir, name, want)) this.skip(entry);
+      else this.dryContent(entry, group);
+    } catch (error) {
+      this.problem(entry, error);
+    }
+  }
+
+  private dryContent(entry: Entry, group: LinkGroup | undefined): void {
+    this.parts.context.report.detail(`would restore ${toDisplay(pathOf(entry.key))}`);
+    if (group !== undefined) group.wouldBeNew = true;
+    this.done(entry);
   }
 
   /** Whether size and time tell less than usual: a silent change left them as they were. */
@@ -787,9 +804,10 @@ export class RestoreSession {
   }
 
   private dryLink(entry: Entry, dir: Dir, name: ByteString, decision: Decision, group: LinkGroup): void {
-    const same = decision !== 'create' && !group.dir.virtual && this.target.sameFile(group.dir, group.name, dir, name);
-    if (same) this.skip(entry);
+    const isKept = decision !== 'create' && !group.wouldBeNew;
+    if (isKept && this.target.sameFile(group.dir, group.name, dir, name)) this.skip(entry);
     else {
+      if (decision !== 'create') this.target.giveWay(dir, name);
       this.restored++;
       this.parts.context.report.detail(`would restore ${toDisplay(pathOf(entry.key))}`);
     }

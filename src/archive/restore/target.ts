@@ -1,8 +1,6 @@
 import type { ByteString } from '../../bytes.js';
 import { type Entry, EntryType } from '../../format/entry.js';
 import {
-  chmodAt,
-  chownAt,
   closeFd,
   FileType,
   linkAt,
@@ -11,6 +9,7 @@ import {
   makeFifoAt,
   makeSocketAt,
   openFileAt,
+  pinNodeAt,
   readLinkAt,
   removeFileAt,
   StatBuffer,
@@ -19,7 +18,16 @@ import {
   symlinkAt,
   tryStatAt,
 } from '../../platform/index.js';
-import { type AttributeNotes, type Attributes, applyToNew, applyToOpen, hasAttributes } from './attributes.js';
+import {
+  type AttributeChange,
+  type AttributeNotes,
+  type Attributes,
+  applyToNew,
+  applyToNode,
+  applyToOpen,
+  changeOfNode,
+  hasAttributes,
+} from './attributes.js';
 import { Conflict } from './conflict.js';
 import { type Dir, type Directories, identityOf, ignoring, sameIdentity } from './directories.js';
 import type { LinkGroup } from './links.js';
@@ -50,22 +58,30 @@ export class Target {
   private readonly directories: Directories;
   private readonly overwrite: Overwrite;
   private readonly dryRun: boolean;
+  private readonly verify: boolean;
   private readonly notes: AttributeNotes;
   private readonly isProtected: (stat: StatBuffer) => boolean;
   private readonly stat = new StatBuffer();
   private readonly scratch = new StatBuffer();
+  /**
+   * What had several names when one of them was to give way. Whether the others still are several depends on how far the
+   * work has come; they count as several to the end, so that a dry run can tell what becomes of them.
+   */
+  private readonly shared = new Set<string>();
 
   /** @param options.isProtected what is never removed with the directory that it is in (the store, the catalog) */
   constructor(options: {
     directories: Directories;
     overwrite: Overwrite;
     dryRun: boolean;
+    verify: boolean;
     notes: AttributeNotes;
     isProtected: (stat: StatBuffer) => boolean;
   }) {
     this.directories = options.directories;
     this.overwrite = options.overwrite;
     this.dryRun = options.dryRun;
+    this.verify = options.verify;
     this.notes = options.notes;
     this.isProtected = options.isProtected;
   }
@@ -86,8 +102,10 @@ export class Target {
       throw new Conflict('something of another type is there');
     }
     if (stat.isDirectory) return this.clear(fd, name);
-    if (this.overwrite === 'always' || !sameType) return 'replace';
-    return this.matches(entry, fd, name) ? 'matches' : 'replace';
+    const matches = this.overwrite !== 'always' && sameType && this.matches(entry, fd, name);
+    // What is still to be verified may give way, too.
+    if (!matches || this.verify) this.noteNames(stat);
+    return matches ? 'matches' : 'replace';
   }
 
   /**
@@ -113,7 +131,8 @@ export class Target {
       removeFileAt(fd, name);
       makeNode(entry, fd, name);
     }
-    applyToNew(fd, name, want, TYPES[entry.type], !dir.made, this.notes);
+    const place = { isForeign: !dir.made, inheritsAcl: dir.handsAclDown };
+    applyToNew(fd, name, want, TYPES[entry.type], place, this.notes);
     setTimesAt(fd, name, want.mtimeSec, want.mtimeNsec);
   }
 
@@ -131,6 +150,7 @@ export class Target {
       if (decision !== 'create') {
         if (this.sameFile(group.dir, group.name, dir, name)) return 'same';
         if (!tryStatAt(from, group.name, this.stat)) return 'impossible';
+        this.giveWay(dir, name);
         ignoring('ENOENT', () => removeFileAt(to, name));
       }
       linkAt(from, group.name, to, name);
@@ -151,11 +171,26 @@ export class Target {
     return tryStatAt(this.directories.fd(dirB), nameB, this.scratch) && sameIdentity(identity, this.scratch);
   }
 
+  /** Takes note that what is there is to be replaced after all. */
+  giveWay(dir: Dir, name: ByteString): void {
+    if (tryStatAt(this.directories.fd(dir), name, this.scratch)) this.noteNames(this.scratch);
+  }
+
+  private noteNames(stat: StatBuffer): void {
+    if (stat.nlink > 1) this.shared.add(textOf(stat));
+  }
+
+  /** Whether it has further names, which may lie outside of the target. */
+  private isShared(stat: StatBuffer): boolean {
+    return stat.nlink > 1 || (this.shared.size > 0 && this.shared.has(textOf(stat)));
+  }
+
   private clear(fd: number, name: ByteString): Decision {
     let kept = '';
     const gone = removeTree(fd, name, undefined, {
       dryRun: this.dryRun,
       keeps: ({ path, stat }) => {
+        if (!stat.isDirectory) this.noteNames(stat);
         if (!this.isProtected(stat)) return false;
         kept = path;
         return true;
@@ -194,7 +229,6 @@ export class Target {
       listXattrsAt(dir, name).length === 0
     )
       return true;
-    if (this.dryRun) return true;
     let fd: number;
     try {
       fd = openFileAt(dir, name);
@@ -206,8 +240,11 @@ export class Target {
       if (!sameIdentity(identity, stat)) return false;
       if (hasAttributes(fd, stat, want)) return true;
       // A further name may lie outside of the target, put there so that its owner changes.
-      if (stat.nlink > 1) return false;
-      applyToOpen(fd, want, stat, this.notes);
+      if (this.isShared(stat)) {
+        this.noteNames(stat);
+        return false;
+      }
+      if (!this.dryRun) applyToOpen(fd, want, stat, this.notes);
       return true;
     } finally {
       closeFd(fd);
@@ -216,18 +253,40 @@ export class Target {
 
   private refreshOther(dir: number, name: ByteString, want: Attributes): boolean {
     const { stat } = this;
-    const isSymlink = stat.isSymlink;
-    const chown = want.uid !== -1 && (stat.uid !== want.uid || stat.gid !== want.gid);
-    const chmod = !isSymlink && stat.perm !== want.perm;
+    const change = changeOfNode(dir, name, stat, want);
     const touch = stat.mtimeSec !== want.mtimeSec || stat.mtimeNsec !== want.mtimeNsec;
-    if (!chown && !chmod && !touch) return true;
-    if (stat.nlink > 1) return false;
+    if (change === undefined && !touch) return true;
+    if (this.isShared(stat)) {
+      this.noteNames(stat);
+      return false;
+    }
     if (this.dryRun) return true;
-    if (chown) chownAt(dir, name, want.uid, want.gid);
-    if (chmod || (chown && !isSymlink)) chmodAt(dir, name, want.perm);
+    if (change !== undefined && !this.changeNode(dir, name, change)) return false;
     if (touch) setTimesAt(dir, name, want.mtimeSec, want.mtimeNsec);
     return true;
   }
+
+  /** False when what was looked at has been replaced, perhaps by a further name of what lies outside. */
+  private changeNode(dir: number, name: ByteString, change: AttributeChange): boolean {
+    const { stat } = this;
+    const { type } = stat;
+    const identity = identityOf(stat);
+    const pin = pinNodeAt(dir, name);
+    try {
+      if (pin !== undefined) {
+        statFd(pin, stat);
+        if (!sameIdentity(identity, stat) || stat.nlink > 1) return false;
+      }
+      applyToNode({ dir, name, pin, type }, change, this.notes);
+      return true;
+    } finally {
+      if (pin !== undefined) closeFd(pin);
+    }
+  }
+}
+
+function textOf({ inoLow, inoHigh, devMajor, devMinor }: StatBuffer): string {
+  return `${devMajor}:${devMinor}:${inoHigh}:${inoLow}`;
 }
 
 function makeNode(entry: Entry, dir: number, name: ByteString): void {

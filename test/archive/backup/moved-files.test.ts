@@ -29,7 +29,8 @@ function entry(key: string, type: EntryType, ino: number): Entry {
 
 function scanned(key: string, of: Entry, other: Partial<Record<keyof typeof Fact, number>> = {}): ScanEntry {
   const facts = new Float64Array(FACTS);
-  for (const name of Object.keys(Fact) as (keyof typeof Fact)[]) facts[Fact[name]] = other[name] ?? of[name];
+  const all = { ...of, nlink: 1, ...other };
+  for (const name of Object.keys(Fact) as (keyof typeof Fact)[]) facts[Fact[name]] = all[name];
   return new ScanEntry(key, facts, 0, 'mount', undefined);
 }
 

@@ -36,7 +36,7 @@ function inode(fields: Partial<Inode> = {}): Inode {
 
 function scanned(key: string, { ino, nlink, size, mtimeSec, ctimeSec }: Inode): ScanEntry {
   const facts = new Float64Array(FACTS);
-  facts.set([EntryType.file, 0o644, 1, 2, size, mtimeSec, 0, ctimeSec, 0, ino, 5, nlink]);
+  facts.set([EntryType.file, 0o644, 54_321, 54_321, size, mtimeSec, 0, ctimeSec, 0, ino, 5, nlink]);
   return new ScanEntry(key, facts, 0, '', undefined);
 }
 
@@ -177,4 +177,20 @@ it.each([
   expect(lab.entries[0].replaced?.ids).toEqual(silent ? ids(1) : undefined);
   expect(lab.unsettled).toEqual(silent ? [] : ['a']);
   expect(lab.run.counts.files).toMatchObject({ changed: 1, changed_while_read: silent ? 0 : 1 });
+});
+
+it.each([
+  ['a link was made to', undefined, 2500],
+  ['a link was made to, whatever its ctime says', undefined, 2000],
+  ['several names were known of', new Uint8Array(16).fill(1), 2500],
+])('where ctimes are ignored, a known file that %s', async (_, link, ctimeSec) => {
+  const now = inode({ ctimeSec });
+  const known: Entry = { ...version('a', inode()), ...(link !== undefined && { link }) };
+  const lab = new Lab({ a: now, b: now }, [known], { ignoreCtime: true });
+  for (const key of ['a', 'b']) lab.run.take(scanned(key, now));
+  await lab.finish();
+  expect(lab.reads).toEqual([link === undefined ? 'a' : 'b']);
+  const [a, b] = lab.entries;
+  expect(b.link).toHaveLength(16);
+  expect(a.link).toEqual(link ?? b.link);
 });

@@ -9,11 +9,16 @@ import { FACTS, Fact, ScanEntry, type ScanItem } from '../../../src/scan/index.j
 
 const NAMES = Object.keys(Fact) as (keyof typeof Fact)[];
 
+/** Facts that an entry has, too. */
+const FIELDS = NAMES.filter((name) => name !== 'nlink');
+
 interface Case {
   /** Which fact differs on the disk; `key`: another name; `other`: an item that is no entry comes before. */
   differs: keyof typeof Fact | 'key' | 'other' | undefined;
   size: number;
   type: EntryType;
+  /** It had several names. */
+  linked: boolean;
 }
 
 const cases: fc.Arbitrary<Case[]> = fc.array(
@@ -24,11 +29,12 @@ const cases: fc.Arbitrary<Case[]> = fc.array(
     ),
     size: fc.oneof(fc.nat(300), fc.maxSafeNat()),
     type: fc.constantFrom(EntryType.file, EntryType.dir, EntryType.symlink),
+    linked: fc.boolean(),
   }),
   { minLength: 1, maxLength: 60 },
 );
 
-function entryOf({ size, type }: Case, i: number): Entry {
+function entryOf({ size, type, linked }: Case, i: number): Entry {
   return {
     key: `dir\0${String.fromCharCode(0xe0)}${`${i}`.padStart(3, '0')}`,
     type,
@@ -42,6 +48,7 @@ function entryOf({ size, type }: Case, i: number): Entry {
     ctimeNsec: i,
     ino: 2 ** 40 - i * 12345,
     ...NO_CONTENT,
+    ...(linked && type !== EntryType.dir && { link: new Uint8Array(16) }),
     ...(type === EntryType.file && { ids: new Uint8Array(24 * (i % 3)) }),
   };
 }
@@ -51,7 +58,8 @@ function scanned(list: readonly Case[]): ScanRows {
   const items = list.flatMap((item, i): ScanItem[] => {
     const entry = entryOf(item, i);
     const facts = new Float64Array(FACTS);
-    for (const name of NAMES) facts[Fact[name]] = entry[name];
+    for (const name of FIELDS) facts[Fact[name]] = entry[name];
+    facts[Fact.nlink] = item.linked ? 2 : 1;
     const { differs } = item;
     if (differs !== undefined && differs in Fact) facts[Fact[differs as keyof typeof Fact]] += 1;
     const key = differs === 'key' ? `${entry.key}x` : entry.key;
@@ -68,8 +76,10 @@ function scanned(list: readonly Case[]): ScanRows {
   return rows!;
 }
 
-function isSame({ differs, type }: Case, ignored: { ignoreCtime: boolean; ignoreInode: boolean }): boolean {
+function isSame({ differs, type, linked }: Case, ignored: { ignoreCtime: boolean; ignoreInode: boolean }): boolean {
   if (differs === 'ctimeSec' || differs === 'ctimeNsec') return ignored.ignoreCtime;
+  // It comes with another ctime; where that is not looked at, a second name tells of it.
+  if (differs === 'nlink') return !ignored.ignoreCtime || linked || type === EntryType.dir;
   if (differs === 'ino') return ignored.ignoreInode;
   if (differs === 'size') return type !== EntryType.file;
   return differs === undefined;

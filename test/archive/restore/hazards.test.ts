@@ -16,6 +16,7 @@ import {
   listXattrsAt,
   makeFifoAt,
   openDirectory,
+  removeXattrAt,
   setXattrAt,
 } from '../../../src/platform/index.js';
 import { Lab, noise } from './lab.js';
@@ -244,22 +245,23 @@ describe('someone who changes the target meanwhile', () => {
     fs.mkdirSync(lab.target);
     const dir = openDirectory(fromDisplay(lab.target));
     const want = { uid: 12, gid: 34, perm: 0o666, mtimeSec: 0, mtimeNsec: 0, xattrs: [] };
+    const place = { isForeign: true, inheritsAcl: false };
     const notes = new AttributeNotes();
     makeFifoAt(CWD, fromDisplay(at('secret')), 0o600);
     fs.writeFileSync(at('shadow'), 'secret', { mode: 0o600 });
     // What has been put in the place of a symlink and of a fifo that were just made.
     fs.linkSync(at('secret'), at('fifo'));
     fs.linkSync(at('shadow'), at('link'));
-    expect(() => applyToNew(dir, 'fifo', want, FileType.fifo, true, notes)).toThrow(/someone else/);
-    expect(() => applyToNew(dir, 'link', want, FileType.symlink, true, notes)).toThrow(/someone else/);
+    expect(() => applyToNew(dir, 'fifo', want, FileType.fifo, place, notes)).toThrow(/someone else/);
+    expect(() => applyToNew(dir, 'link', want, FileType.symlink, place, notes)).toThrow(/someone else/);
     for (const name of ['secret', 'shadow']) expect(fs.statSync(at(name))).toMatchObject({ uid: 0, gid: 0 });
     expect(fs.statSync(at('secret')).mode & 0o777).toBe(0o600);
     // And what is one's own gets all that it should.
     fs.symlinkSync('nowhere', at('own'));
     makeFifoAt(CWD, fromDisplay(at('pipe')), 0o600);
     const xattrs: [string, Uint8Array][] = [['trusted.note', Buffer.from('n')]];
-    applyToNew(dir, 'own', { ...want, xattrs }, FileType.symlink, true, notes);
-    applyToNew(dir, 'pipe', { ...want, xattrs }, FileType.fifo, true, notes);
+    applyToNew(dir, 'own', { ...want, xattrs }, FileType.symlink, place, notes);
+    applyToNew(dir, 'pipe', { ...want, xattrs }, FileType.fifo, place, notes);
     closeFd(dir);
     expect(notes.warnings()).toEqual([]);
     for (const name of ['own', 'pipe']) {
@@ -460,6 +462,83 @@ describe.runIf(isRoot)('as root', () => {
     setXattrAt(CWD, at('plain'), 'user.more', Buffer.from('x'));
     await lab.restore();
     expect(listXattrsAt(CWD, at('plain'))).toEqual([]);
+  });
+
+  it.each(['that is there', 'that is made'])('nothing keeps an ACL from a directory %s', async (which) => {
+    const acl = posixAcl();
+    const handsDown = which === 'that is there' ? at('d') : lab.base;
+    fs.mkdirSync(handsDown, { recursive: true });
+    setXattrAt(CWD, fromDisplay(handsDown), 'system.posix_acl_default', acl);
+    lab.dir('/d');
+    lab.add('/d/pipe', EntryType.fifo, { mode: 0o600 });
+    lab.add('/d/socket', EntryType.socket, { mode: 0o755 });
+    lab.add('/d/zero', EntryType.chardev, { rdev: { major: 1, minor: 5 }, mode: 0o640 });
+    lab.add('/d/shared', EntryType.fifo, { mode: 0o674, xattrs: [['system.posix_acl_access', acl]] });
+    lab.symlink('/d/symlink', 'x');
+    lab.file('/d/file', 'f');
+    lab.dir('/d/dir');
+    lab.add('/top', EntryType.fifo, { mode: 0o640 });
+    expect((await lab.restore()).errors).toEqual([]);
+    expect(lab.warnings).toEqual([]);
+    for (const { key, mode } of lab.entries) {
+      const path = key.replaceAll('\0', '/');
+      const isShared = path === 'd/shared';
+      expect(listXattrsAt(CWD, at(path)), path).toEqual(isShared ? ['system.posix_acl_access'] : []);
+      expect(fs.lstatSync(at(path)).mode & 0o7777, path).toBe(mode);
+    }
+    expect(getXattrAt(CWD, at('d/shared'), 'system.posix_acl_access')?.equals(acl)).toBe(true);
+  });
+
+  it('attributes of what is no file are set where it is left as it is', async () => {
+    const acl = posixAcl();
+    const note: [string, Uint8Array] = ['trusted.note', Buffer.from('saved')];
+    lab.dir('/d');
+    lab.symlink('/d/symlink', 'x', { xattrs: [note] });
+    lab.add('/d/pipe', EntryType.fifo, { mode: 0o640, xattrs: [note] });
+    lab.add('/d/socket', EntryType.socket, { mode: 0o674, xattrs: [['system.posix_acl_access', acl], note] });
+    lab.add('/d/zero', EntryType.chardev, { rdev: { major: 1, minor: 5 }, mode: 0o4640, uid: 12, xattrs: [note] });
+    await lab.restore();
+    const wanted = lab.entries
+      .slice(1)
+      .map(({ key, mode, uid, xattrs }) => [at(key.replace('\0', '/')), mode, uid, xattrs]);
+    const found = () =>
+      (wanted as [string, ...unknown[]][]).map(([path]) => {
+        const { mode, uid } = fs.lstatSync(path);
+        const xattrs = listXattrsAt(CWD, path).map((name) => [name, getXattrAt(CWD, path, name)]);
+        return [path, mode & 0o7777, uid, xattrs];
+      });
+    expect(found()).toEqual(wanted);
+    const inodes = () => fs.readdirSync(at('d')).map((name) => fs.lstatSync(at(`d/${name}`)).ino);
+    const before = inodes();
+    const all = ['symlink', 'pipe', 'socket', 'zero'];
+    const changes: [names: string[], change: (path: string) => void][] = [
+      [all, (path) => setXattrAt(CWD, path, 'trusted.note', Buffer.from('other'))],
+      [all, (path) => removeXattrAt(CWD, path, 'trusted.note')],
+      [all, (path) => fs.lchownSync(path, 7, 7)],
+      [['pipe', 'zero'], (path) => setXattrAt(CWD, path, 'system.posix_acl_access', acl)],
+      [['socket'], (path) => removeXattrAt(CWD, path, 'system.posix_acl_access')],
+      [['pipe', 'socket', 'zero'], (path) => fs.chmodSync(path, 0o600)],
+    ];
+    for (const [names, change] of changes) {
+      for (const name of names) change(at(`d/${name}`));
+      expect(found()).not.toEqual(wanted);
+      const untouched = found();
+      expect(await lab.restore({ dryRun: true })).toMatchObject({ restored: 0, skipped: 4, errors: [] });
+      expect(found()).toEqual(untouched);
+      expect(await lab.restore()).toMatchObject({ restored: 0, skipped: 4, errors: [] });
+      expect(found()).toEqual(wanted);
+      expect(inodes()).toEqual(before);
+    }
+    expect(lab.warnings).toEqual([]);
+    // With a further name, which may lie outside, it is made anew instead.
+    for (const name of all) {
+      fs.linkSync(at(`d/${name}`), join(lab.base, name));
+      setXattrAt(CWD, at(`d/${name}`), 'trusted.note', Buffer.from('theirs'));
+    }
+    expect(await lab.restore()).toMatchObject({ restored: 4, skipped: 0, errors: [] });
+    expect(found()).toEqual(wanted);
+    for (const name of all)
+      expect(getXattrAt(CWD, fromDisplay(join(lab.base, name)), 'trusted.note')?.toString()).toBe('theirs');
   });
 
   it('what is mounted in the target is not removed, nor what lies in it', async () => {
