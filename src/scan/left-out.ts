@@ -62,12 +62,13 @@ export class LeftOut {
   /** In a directory, before it is looked at. */
   below(above: LeftOutHere, key: ByteString): LeftOutHere {
     const name = nameOf(key);
-    const isPassedBy = above.isOut || (above.isCache && name !== CACHE_TAG) || this.#isExcluded(above, key, name, true);
+    const isPassedBy = above.isOut || (above.isCache && name !== CACHE_TAG);
     const isLiteral = this.#literal.has(key);
-    // A root that the walk from above does not come to is a beginning: ignore files above it say nothing.
+    // A root that the walk from above does not come to is a beginning: ignore files above it say nothing. One that they
+    // exclude is come to all the same.
     const begins = isPassedBy && isLiteral;
     const before = begins ? excludesAbove(this.#plan.rules, { key, testedBelow: key, rulesFrom: key }) : above.excludes;
-    const isOut = isPassedBy && !isLiteral;
+    const isOut = !isLiteral && (isPassedBy || this.#isExcluded(above, key, name, true));
     return { excludes: descend(before, name), isOut, isCache: false, told: undefined, isUnknown: false };
   }
 

@@ -84,7 +84,24 @@ describe('what is left out', () => {
           }
         },
       ),
-      { numRuns: 150 },
+      {
+        numRuns: 150,
+        // A root that an ignore file of the one around it excludes, and of which the same file says more.
+        examples: [
+          [
+            [
+              ['a', 'b', 'a', 'a'],
+              ['c.o', 'a'],
+              ['a', 'a'],
+            ],
+            [],
+            [],
+            { a: ['a', '/b'] },
+            undefined,
+            true,
+          ],
+        ],
+      },
     );
   });
 
