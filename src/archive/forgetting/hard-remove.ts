@@ -56,7 +56,8 @@ interface HardRemovePlan {
 
 /**
  * Drops the history of the roots just backed up: snapshots that hold nothing else go, the others are rewritten without
- * them. Pinned snapshots stay, and what was newly excluded or could not be read. Asks nothing; what looks like a mishap is skipped and told.
+ * them. Pinned snapshots stay, and what was newly excluded or could not be read. Asks nothing; what looks like a mishap is
+ * skipped and told.
  * @returns undefined when it was skipped
  */
 export async function hardRemove(repository: Repository, backup: CompletedBackup): Promise<ForgetResult | undefined> {
