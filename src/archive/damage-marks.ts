@@ -2,6 +2,7 @@ import type { Catalog } from '../catalog/index.js';
 import type { BlobKind } from '../crypto/keyring.js';
 import type { NamedRecord, Trust } from '../format/trust.js';
 import { objectPath } from '../store/index.js';
+import type { UnreadableObject } from './small-objects.js';
 
 /** What full keys have said of damage in a store, by records, up to now. */
 export interface DamageMarks {
@@ -29,6 +30,14 @@ export function damageMarks(records: readonly NamedRecord[], trust: Trust): Dama
     } else if (record.type === 'healed') for (const path of record.objects) objects.delete(path);
   }
   return { objects, blobs };
+}
+
+/** The first object of those that cannot be read which is no stranger's and which nobody has set aside, if there is one. */
+export function firstInTheWay(
+  unreadable: readonly UnreadableObject[],
+  marks: DamageMarks,
+): UnreadableObject | undefined {
+  return unreadable.find(({ path, foreign }) => !foreign && !marks.objects.has(path));
 }
 
 /** Whether a snapshot is known not to be whole. */

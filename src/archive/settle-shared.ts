@@ -5,6 +5,7 @@ import { decodeDirectory } from '../format/pack.js';
 import { sealRecord } from '../format/record.js';
 import { objectPath, StoreError } from '../store/index.js';
 import { BlobIndex, indexFile } from './blob-index.js';
+import { firstInTheWay } from './damage-marks.js';
 import { currentTime } from './forgetting/drop.js';
 import { indexPacks } from './forgetting/indexes.js';
 import { LiveBlobs } from './forgetting/live-blobs.js';
@@ -66,9 +67,8 @@ export async function settleShared(
 
 /** A tombstone that cannot be read may doom any pack that the snapshots rely on. */
 function refuseUnreadTombstones({ reconciled: { marks } }: Workshop, unreadable: readonly UnreadableObject[]): void {
-  const bad = unreadable.find(
-    ({ path, foreign }) => path.startsWith('tombstones/') && !foreign && !marks.objects.has(path),
-  );
+  const tombstones = unreadable.filter(({ path }) => path.startsWith('tombstones/'));
+  const bad = firstInTheWay(tombstones, marks);
   if (bad !== undefined)
     throw new UserError(
       ExitCode.failed,

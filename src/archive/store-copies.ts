@@ -12,17 +12,19 @@ export interface Locks {
 
 /** The copies of config.json and of slots that lie beside the catalog; undefined when there is none of config.json. */
 export function readCopies(tableDir: string): Locks | undefined {
+  const config = configCopy(tableDir);
+  if (config === undefined) return undefined;
   const folder = copiesFolder(tableDir);
-  if (!existsSync(join(folder, 'config.json'))) return undefined;
   const slots = readdirSync(folder)
     .filter((name) => name.endsWith('.key'))
     .map((name) => ({ name: name.slice(0, -4), bytes: new Uint8Array(readFileSync(join(folder, name))) }));
-  return { config: readFileSync(join(folder, 'config.json')), slots };
+  return { config, slots };
 }
 
 /** The copy of config.json that lies beside the catalog, if there is one. */
 export function configCopy(tableDir: string): Uint8Array | undefined {
-  return readCopies(tableDir)?.config;
+  const file = join(copiesFolder(tableDir), 'config.json');
+  return existsSync(file) ? readFileSync(file) : undefined;
 }
 
 /** The copies of slots that lie beside the catalog. */

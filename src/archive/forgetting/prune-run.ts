@@ -1,6 +1,7 @@
 import { ExitCode, UserError } from '../../errors.js';
 import { objectPath } from '../../store/index.js';
 import { BlobIndex, indexFile, readable } from '../blob-index.js';
+import { firstInTheWay } from '../damage-marks.js';
 import { NOBODY } from '../pack-directory.js';
 import type { PruneOptions } from '../types.js';
 import { dropLeftovers } from './drop.js';
@@ -73,7 +74,7 @@ async function pruneByIndex(shop: Workshop, maxUnused: PruneOptions['maxUnused']
 
 /** An object that cannot be read may need anything, or say anything: nothing goes before somebody has looked at it. */
 export function refuseUnreadable({ reconciled }: Workshop): void {
-  const bad = reconciled.unreadable.find(({ path, foreign }) => !foreign && !reconciled.marks.objects.has(path));
+  const bad = firstInTheWay(reconciled.unreadable, reconciled.marks);
   if (bad !== undefined)
     throw new UserError(
       ExitCode.failed,
