@@ -1,19 +1,14 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { fromDisplay } from '../../src/bytes.js';
 import { explain, scan } from '../../src/scan/index.js';
 import { freshFolder, makeTree, pathsBelow, planFor } from './support.js';
 
-const folders: string[] = [];
 let base = '';
 beforeEach(() => {
   base = freshFolder();
-  folders.push(base);
-});
-afterAll(() => {
-  for (const folder of folders) fs.rmSync(folder, { recursive: true, force: true });
 });
 
 const at = (path: string) => fromDisplay(join(base, path));

@@ -1,21 +1,16 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { type ByteString, fromDisplay } from '../../src/bytes.js';
 import { closeFd, openDirectory, openParent, StatBuffer, tryStatAt } from '../../src/platform/index.js';
 import { keyOf, LeftOut, type LeftOutHere, pathOf, type ScanPlan, scan } from '../../src/scan/index.js';
 import { ancestorsOf } from '../../src/scan/keys.js';
 import { freshFolder, makeTree, planFor } from './support.js';
 
-const folders: string[] = [];
 let base = '';
 beforeEach(() => {
   base = freshFolder();
-  folders.push(base);
-});
-afterAll(() => {
-  for (const folder of folders) fs.rmSync(folder, { recursive: true, force: true });
 });
 
 /** Whether a path is left out, as somebody finds who comes to it from above. */

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { fromDisplay } from '../../src/bytes.js';
 import {
   keyOf,
@@ -15,14 +15,9 @@ import {
 import { runNode } from '../support/child.js';
 import { freshFolder, makeTree, notes, pathsBelow, planOptions, show } from './support.js';
 
-const folders: string[] = [];
 let base = '';
 beforeEach(() => {
   base = freshFolder();
-  folders.push(base);
-});
-afterAll(() => {
-  for (const folder of folders) fs.rmSync(folder, { recursive: true, force: true });
 });
 
 const at = (path: string) => fromDisplay(join(base, path));

@@ -1,12 +1,22 @@
+import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import { type ByteString, fromDisplay, toBytes } from '../../src/bytes.js';
 import { type PlanOptions, pathOf, planRoots, type RootPlan, type ScanItem, scan } from '../../src/scan/index.js';
 
-/** A fresh folder, without symlinks in its path. */
+const folders: string[] = [];
+afterAll(() => {
+  // Some paths in them are longer than Node can remove.
+  spawnSync('rm', ['-rf', ...folders]);
+});
+
+/** A fresh folder, without symlinks in its path, which goes after the last test of the file. */
 export function freshFolder(): string {
-  return fs.realpathSync(fs.mkdtempSync(join(tmpdir(), 'scan-test-')));
+  const folder = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), 'scan-test-')));
+  folders.push(folder);
+  return folder;
 }
 
 /** Files by path below `base`: text is content, null a directory, `-> x` a symlink. Parents are made. Paths are byte strings. */

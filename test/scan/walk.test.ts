@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { type ByteString, fromBytes, fromDisplay, toBytes } from '../../src/bytes.js';
 import { EntryType } from '../../src/format/entry.js';
 import { closeFd, createFileAt, makeDirectoryAt, openDirectory, openDirectoryAt } from '../../src/platform/index.js';
@@ -11,14 +11,9 @@ import { keyOf, pathOf, type ScanEntry, type ScanItem, scan } from '../../src/sc
 import { nodeCommand, runNode } from '../support/child.js';
 import { freshFolder, makeTree, notes, pathsBelow, planFor, scanRoots, show } from './support.js';
 
-const folders: string[] = [];
 let base = '';
 beforeEach(() => {
   base = freshFolder();
-  folders.push(base);
-});
-afterAll(() => {
-  for (const folder of folders) spawnSync('rm', ['-rf', folder]);
 });
 
 const entries = (items: ScanItem[]) => items.filter((item): item is ScanEntry => item.kind === 'entry');
